@@ -1,0 +1,92 @@
+"""The one statement that raises counters, in the words of each database.
+
+1. Reading and then writing would let two requests pass at once; one statement cannot (ASVS 2.3.4, 6.3.1).
+2. Keys are sorted, so two statements that share keys take their locks in one order.
+3. It runs outside any transaction: a hit must outlive the refusal that follows, and a lock must not wait for it.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import OperationalError, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.dateparse import parse_datetime
+
+if TYPE_CHECKING:
+    from .models import Counter
+
+_TRIES = 5
+_DEADLOCK = 1213  # MariaDB: the losing statement was rolled back and may be sent again
+
+
+class Counted(NamedTuple):
+    """What a counter is after it was raised."""
+
+    hits: int
+    window_start: datetime
+
+
+def raise_hits(model: "type[Counter]", hits: Mapping[str, timedelta], now: datetime) -> dict[str, Counted]:
+    """Raise the counters of *hits* by one each, and return what they then are."""
+    if not hits:
+        return {}
+    connection = connections[router.db_for_write(model)]
+    _refuse_inside_transaction(connection)
+    keys = sorted(hits)
+    adapt = connection.ops.adapt_datetimefield_value
+    parameters: list[Any] = []
+    for key in keys:
+        parameters += [key, adapt(now), adapt(now + hits[key])]
+    rows = _run(connection, _statement(connection, model._meta.db_table, len(keys)), parameters)
+    return {key: Counted(count, _aware(start)) for key, count, start in rows}
+
+
+def _statement(connection: BaseDatabaseWrapper, table: str, rows: int) -> str:
+    """Return the statement for *rows* counters.
+
+    MariaDB assigns from left to right and sees what it has assigned, so the end of the window comes last there;
+    the others see the row as it was.
+    """
+    quote = connection.ops.quote_name
+    name, key, start, end, count = map(quote, (table, "key", "window_start", "expires_at", "hits"))
+    values = ", ".join(["(%s, %s, %s, 1)"] * rows)
+    insert = f"INSERT INTO {name} ({key}, {start}, {end}, {count}) VALUES {values}"  # noqa: S608
+    if connection.vendor == "mysql":
+        over, new = f"{name}.{end} <= VALUES({start})", "VALUES({})"
+        update = "ON DUPLICATE KEY UPDATE"
+    else:
+        over, new = f"{name}.{end} <= EXCLUDED.{start}", "EXCLUDED.{}"
+        update = f"ON CONFLICT ({key}) DO UPDATE SET"
+    return (
+        f"{insert} {update} "
+        f"{count} = CASE WHEN {over} THEN 1 ELSE {name}.{count} + 1 END, "
+        f"{start} = CASE WHEN {over} THEN {new.format(start)} ELSE {name}.{start} END, "
+        f"{end} = CASE WHEN {over} THEN {new.format(end)} ELSE {name}.{end} END "
+        f"RETURNING {key}, {count}, {start}"
+    )
+
+
+def _run(connection: BaseDatabaseWrapper, statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                return list(cursor.fetchall())
+        except OperationalError as error:
+            if attempt == _TRIES or not error.args or error.args[0] != _DEADLOCK:
+                raise
+            time.sleep(0.01 * attempt)
+    raise AssertionError("unreachable")
+
+
+def _refuse_inside_transaction(connection: BaseDatabaseWrapper) -> None:
+    """Refuse to count inside somebody's transaction; the one that a test case opens does not count."""
+    if any(not block._from_testcase for block in connection.atomic_blocks):
+        raise RuntimeError("Limits are taken before a transaction, never inside one.")
+
+
+def _aware(value: Any) -> datetime:
+    moment = parse_datetime(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
