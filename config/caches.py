@@ -1,0 +1,45 @@
+"""The caches: Redis where it is named, this process' memory otherwise."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+
+_PATIENCE = 0.25  # seconds; a slow cache is worse than none
+
+
+def caches(redis_url: str) -> dict[str, Any]:
+    """Return Django's cache settings. With Redis, ``limits`` is there too, and its errors are seen by the limits."""
+    if not redis_url:
+        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    return {
+        "default": _redis(redis_url, "cache", ignore=True),
+        "limits": _redis(redis_url, "limits", ignore=False),
+    }
+
+
+def answers(redis_url: str) -> bool:
+    """Tell whether the Redis server at *redis_url* answers now."""
+    try:
+        client = redis.Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=1)
+        return bool(client.ping())
+    except (redis.RedisError, ValueError, OSError):
+        return False
+
+
+def is_redis_url(url: str) -> bool:
+    """Tell whether *url* has a form that a Redis client takes."""
+    return urlsplit(url).scheme in {"redis", "rediss", "unix"}
+
+
+def _redis(url: str, prefix: str, *, ignore: bool) -> dict[str, Any]:
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": url,
+        "KEY_PREFIX": f"gatehouse-{prefix}",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": _PATIENCE,
+            "SOCKET_TIMEOUT": _PATIENCE,
+            "IGNORE_EXCEPTIONS": ignore,
+        },
+    }

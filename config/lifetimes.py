@@ -1,0 +1,103 @@
+"""The variables for every lifetime, limit, policy and the process itself: the second half of the table."""
+
+from config.variables import SECTIONS as FIRST
+from config.variables import Kind, Variable
+
+
+def _duration(name: str, default: str, says: str, app: str, least: float = 1) -> Variable:
+    return Variable(name=name, kind=Kind.DURATION, default=default, says=says, app=app, least=least)
+
+
+def _number(name: str, default: str, says: str, app: str = "", least: float = 1) -> Variable:
+    return Variable(name=name, kind=Kind.NUMBER, default=default, says=says, app=app, least=least)
+
+
+SECTIONS: dict[str, tuple[Variable, ...]] = {
+    **FIRST,
+    "Sessions and tokens": (
+        _duration("ACCESS_TTL", "15m", "How long an access token lives.", "SESSIONS"),
+        _duration("REFRESH_IDLE", "7d", "An API session ends after so long without a refresh.", "SESSIONS"),
+        _duration("REFRESH_ABSOLUTE", "30d", "An API session ends after so long in any case.", "SESSIONS"),
+        _duration("REUSE_GRACE", "10s", "A refresh token that was just used answers alike for so long (0s to 10s).", "SESSIONS", 0),
+        _duration("PAGE_IDLE", "7d", "A browser session ends after so long without a visit.", "SESSIONS"),
+        _duration("PAGE_ABSOLUTE", "30d", "A browser session ends after so long in any case.", "SESSIONS"),
+        _duration("STAFF_IDLE", "30m", "A staff session ends after so long without a visit.", "SESSIONS"),
+        _duration("STAFF_ABSOLUTE", "12h", "A staff session ends after so long in any case.", "SESSIONS"),
+        _duration("REAUTH_TTL", "5m", "How long a fresh proof of identity counts for sensitive changes.", "SESSIONS"),
+        _duration("TRUST_TTL", "30d", "How long a trusted device is not asked for a code.", "SESSIONS"),
+    ),
+    "Sign-up, codes and links": (
+        Variable(
+            name="SIGNUP_OPEN",
+            kind=Kind.FLAG,
+            default="true",
+            app="ACCOUNTS",
+            says="Whether anybody may create an account.",
+        ),
+        Variable(
+            name="OTP_POLICY",
+            default="always",
+            choices=("always", "new_device", "opt_in"),
+            app="ACCOUNTS",
+            says="When a sign-in asks for a code.",
+        ),
+        _duration("OTP_TTL", "10m", "How long a mailed code is good.", "ACCOUNTS"),
+        _number("OTP_ATTEMPTS", "5", "Wrong codes before a challenge is burnt.", "ACCOUNTS"),
+        _number("OTP_SENDS", "5", "Codes mailed for one challenge at most.", "ACCOUNTS"),
+        _duration("OTP_RESEND_AFTER", "60s", "The pause before another code may be asked for.", "ACCOUNTS", 0),
+        _number("OTP_LENGTH", "6", "Digits of a code.", "ACCOUNTS", 6),
+        _duration("CHALLENGE_TTL", "30m", "How long a half-done sign-in may be finished.", "ACCOUNTS"),
+        _duration("VERIFY_TTL", "24h", "How long the link that confirms an address is good.", "ACCOUNTS"),
+        _duration("ENROLMENT_TTL", "72h", "How long the link that lets staff enrol is good.", "ACCOUNTS"),
+        Variable(name="TERMS_VERSION", default="1", app="ACCOUNTS", says="The version of your terms that people accept."),
+        Variable(name="TERMS_URL", app="ACCOUNTS", says="Where your terms are. Empty: no link is shown."),
+    ),
+    "Passwords": (
+        Variable(
+            name="PASSWORD_POLICY",
+            default="balanced",
+            choices=("balanced", "classic", "nist"),
+            app="ACCOUNTS",
+            says="balanced: 12 characters with four classes or 15 of any; classic: 8 with four classes; nist: 15 of any.",
+        ),
+        Variable(
+            name="PASSWORD_CONTEXT_WORDS",
+            kind=Kind.NAMES,
+            app="ACCOUNTS",
+            says="Words that may not be the heart of a password: your product, your company.",
+        ),
+        _number("ARGON2_MEMORY", "47104", "Memory of one Argon2id hash, in KiB.", "ACCOUNTS", 8),
+        _number("ARGON2_TIME", "1", "Passes of one Argon2id hash.", "ACCOUNTS"),
+        _number("ARGON2_PARALLELISM", "1", "Lanes of one Argon2id hash.", "ACCOUNTS"),
+        _number("HASH_CONCURRENCY", "4", "Hashes computed at the same time in one process.", "ACCOUNTS"),
+        _duration("HASH_WAIT", "5s", "How long a sign-in waits for its turn to be hashed before it answers 503.", "ACCOUNTS"),
+    ),
+    "Limits": (
+        Variable(
+            name="LIMITS_SCALE",
+            kind=Kind.DECIMAL,
+            default="1",
+            least=0.001,
+            app="GATEHOUSE",
+            says="Multiplies every rate limit, for benches and demonstrations. Production refuses any value but 1.",
+        ),
+    ),
+    "Processes and logs": (
+        _number("WEB_WORKERS", "1", "Web processes. Two a core in production is a fair start."),
+        _number("WEB_THREADS", "4", "Threads in each web process."),
+        Variable(
+            name="LOG_LEVEL",
+            default="INFO",
+            choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+            says="The least important lines that are written.",
+        ),
+        Variable(
+            name="LOG_FORMAT",
+            choices=("", "json", "text"),
+            says="json or text. Default: text in development, json in production.",
+        ),
+        Variable(name="LOG_FILE", says="Write lines to this file, too. Empty: standard output alone; the runtime rotates."),
+    ),
+}
+
+VARIABLES: dict[str, Variable] = {variable.name: variable for group in SECTIONS.values() for variable in group}

@@ -1,0 +1,137 @@
+"""What a production start refuses: every fault at once, each with its variable and what to put there (F2)."""
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config import caches, databases, keys, mail
+from config.env import Environment, Fault
+
+LEAST_BYTES = 32
+_LEAST_VARIETY = 10  # different characters; a repeated one is no secret
+_PLACEHOLDERS = (
+    "change-me changeme change_me changethis change-this django-insecure insecure placeholder replace-me replaceme "
+    "your-secret yoursecret your_secret your-super supersecret super-secret secret-key secretkey secret_key "
+    "jwt-secret jwt_secret example default password development dev-secret test-secret not-a-secret 1234567890"
+).split()
+
+
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise ImproperlyConfigured that lists *faults*, if there are any."""
+    found = sorted(set(faults))
+    if not found:
+        return
+    width = max(len(fault.name) for fault in found)
+    noun = "1 setting is" if len(found) == 1 else f"{len(found)} settings are"
+    lines = [f"Gatehouse does not start: {noun} missing or unsafe.", ""]
+    lines += [f"  {fault.name:<{width}}  {fault.says}" for fault in found]
+    lines += ["", "Set them in the environment or in .env; .env.example explains each."]
+    raise ImproperlyConfigured("\n".join(lines))
+
+
+def faults(env: Environment) -> list[Fault]:
+    """Return everything that keeps *env* from being a production start."""
+    found = [*_secrets(env), *_database(env), *_mail(env), *_addresses(env), *_origins(env), *_switches(env)]
+    return sorted({*found, *env.check()})
+
+
+def warnings(env: Environment) -> list[Fault]:
+    """Return what is worth a word but keeps nothing from starting."""
+    url = env.text("REDIS_URL")
+    if url and caches.is_redis_url(url) and not caches.answers(url):
+        return [Fault("REDIS_URL", "names a Redis that does not answer. All works without it; limits are counted here.")]
+    return []
+
+
+def _secrets(env: Environment) -> Iterator[Fault]:
+    named = {name: _values(env, name) for name in keys.RINGS}
+    for name, ring in named.items():
+        if not ring:
+            yield Fault(name, f"is not set. Put {LEAST_BYTES} random bytes or more there: {keys.HOW_TO_MAKE_ONE}")
+        for key in ring:
+            if reason := _weakness(key):
+                yield Fault(name, f"{reason}. Put {LEAST_BYTES} random bytes or more there: {keys.HOW_TO_MAKE_ONE}")
+    for fallback in env.keys("SECRET_KEY_FALLBACKS"):
+        if reason := _weakness(fallback):
+            yield Fault("SECRET_KEY_FALLBACKS", f"{reason}. Take that key out of the list.")
+    for name, ring in named.items():
+        twins = [other for other, values in named.items() if other != name and set(values) & set(ring)]
+        if twins:
+            yield Fault(name, f"is also used as {' and '.join(twins)}. Put a key of its own there.")
+
+
+def _values(env: Environment, name: str) -> tuple[str, ...]:
+    if name == "SECRET_KEY":
+        return (env.text(name),) if env.text(name) else ()
+    return env.keys(name)
+
+
+def _weakness(key: str) -> str:
+    """Say why *key* is no secret, or nothing."""
+    if len(key.encode()) < LEAST_BYTES:
+        return f"is shorter than {LEAST_BYTES} bytes"
+    if len(set(key)) < _LEAST_VARIETY:
+        return "repeats a few characters"
+    if any(word in key.lower() for word in _PLACEHOLDERS):
+        return "is a known default or a placeholder"
+    return ""
+
+
+def _database(env: Environment) -> Iterator[Fault]:
+    example = "postgresql://user:password@host:5432/gatehouse"
+    if not env.is_set("DATABASE_URL"):
+        yield Fault("DATABASE_URL", f"is not set. Put the address of your database there: {example}")
+    elif databases.is_sqlite(databases.database(env)) and env.text("DATABASE_URL").startswith("sqlite"):
+        yield Fault("DATABASE_URL", f"names SQLite, which is for development. Put a server there: {example}")
+
+
+def _mail(env: Environment) -> Iterator[Fault]:
+    if not env.is_set("EMAIL_URL") and not env.is_set("SENDGRID_API_KEY"):
+        yield Fault("EMAIL_URL", "is not set, nor is SENDGRID_API_KEY. Put smtp+tls://user:password@host:587 there.")
+    elif not mail.is_delivering(mail.mail(env, default="console:")):
+        yield Fault("EMAIL_URL", "keeps mails on this machine. Put smtp+tls://user:password@host:587 there.")
+    if not env.is_set("EMAIL_FROM"):
+        yield Fault("EMAIL_FROM", "is not set. Put the sender of your mails there: Example <no-reply@example.com>")
+    elif env.text("EMAIL_FROM").rstrip(">").endswith("@localhost"):
+        yield Fault("EMAIL_FROM", "is an address on localhost. Put a sender of your own domain there.")
+
+
+def _addresses(env: Environment) -> Iterator[Fault]:
+    if not env.is_set("BASE_URL"):
+        yield Fault("BASE_URL", "is not set. Put the address people type there: https://id.example.com")
+    for name in ("BASE_URL", "FRONTEND_URL"):
+        url = env.text(name)
+        if url and not _is_https(url):
+            yield Fault(name, "is no https address. Put one there: https://id.example.com")
+    if any("*" in host or host.startswith(".") for host in env.names("ALLOWED_HOSTS")):
+        yield Fault("ALLOWED_HOSTS", "holds a wildcard. Put the names there, one by one: id.example.com")
+    path = env.text("ADMIN_PATH").strip("/")
+    if not path or path.split("/")[0] in {"api", "account", "health", "static", "dev", "problems", ".well-known"}:
+        yield Fault("ADMIN_PATH", "is taken by something else. Put a path of its own there: staff-7f3a/")
+    url = env.text("REDIS_URL")
+    if url and not caches.is_redis_url(url):
+        yield Fault("REDIS_URL", "is no Redis address. Put redis://host:6379/0 or rediss://… there, or nothing.")
+
+
+def _origins(env: Environment) -> Iterator[Fault]:
+    for origin in env.names("CORS_ORIGINS"):
+        if "*" in origin:
+            yield Fault("CORS_ORIGINS", "holds a *. Put each origin there by name: https://app.example.com")
+        elif not _is_https(origin) or urlsplit(origin).path:
+            yield Fault("CORS_ORIGINS", "holds what is no https origin. Put https://app.example.com there, without a path.")
+
+
+def _switches(env: Environment) -> Iterator[Fault]:
+    if env.flag("DEBUG"):
+        yield Fault("DEBUG", "is on: it shows settings and code to everybody. Put false there, or nothing.")
+    if env.is_set("LIMITS_SCALE") and env.decimal("LIMITS_SCALE") != 1:
+        yield Fault("LIMITS_SCALE", "weakens or tightens every rate limit. Put 1 there, or nothing.")
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)

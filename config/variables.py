@@ -1,0 +1,187 @@
+"""Every environment variable the project knows: one table, nothing is read that is not in it.
+
+``.env.example`` is printed from it (``python -m config.example``), ``config.env`` reads by it, and a test compares
+the three. A default is written as it would stand in the environment. Where *app* is named, the app's own ``conf.py``
+holds the default: the variable only overrides it, and *default* repeats it for the reader (a test compares).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """How the text of a variable is understood."""
+
+    TEXT = "text"
+    FLAG = "true or false"
+    NUMBER = "a whole number"
+    DECIMAL = "a number"
+    DURATION = "a number and a unit: 90s, 10m, 24h, 7d"
+    NAMES = "names, separated by commas"
+    KEYS = "keys, separated by commas; the first is used, the others are still accepted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One variable: what it is called, how it is read, what a person should know of it."""
+
+    name: str
+    says: str
+    kind: Kind = Kind.TEXT
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    app: str = ""  # the app's dict of settings that takes it: GATEHOUSE, SESSIONS, ACCOUNTS
+    key: str = ""  # its name there, where that differs
+    least: float | None = None
+
+
+SECTIONS: dict[str, tuple[Variable, ...]] = {
+    "What kind of start this is": (
+        Variable(
+            name="ENVIRONMENT",
+            default="development",
+            choices=("development", "production"),
+            says="development needs nothing else; production refuses to start with missing or unsafe settings.",
+        ),
+        Variable(
+            name="DEBUG",
+            kind=Kind.FLAG,
+            default="false",
+            says="Show tracebacks in the browser. Refused in production.",
+        ),
+    ),
+    "Secrets: 32 random bytes or more each. Development makes its own under var/": (
+        Variable(
+            name="SECRET_KEY",
+            says="Signs Django's own data and keys the stored hashes of codes and tokens.",
+        ),
+        Variable(
+            name="SECRET_KEY_FALLBACKS",
+            kind=Kind.KEYS,
+            says="Earlier values of SECRET_KEY that are still accepted, newest first.",
+        ),
+        Variable(
+            name="JWT_SECRET",
+            kind=Kind.KEYS,
+            says="Signs access and refresh tokens: new,old. Put a new one in front to rotate without signing anybody out.",
+        ),
+        Variable(name="MAIL_KEY", kind=Kind.KEYS, says="Mailed codes and links are derived from it: new,old."),
+        Variable(name="ENCRYPTION_KEY", kind=Kind.KEYS, says="Encrypts authenticator secrets at rest: new,old."),
+        Variable(name="AUDIT_KEY", kind=Kind.KEYS, says="Protects the audit trail: new,old."),
+    ),
+    "Where it is reached": (
+        Variable(
+            name="PORT",
+            kind=Kind.NUMBER,
+            default="8000",
+            least=1,
+            says="The port the web server listens on.",
+        ),
+        Variable(name="BIND", default="127.0.0.1", says="The address the web server listens on; 0.0.0.0 in a container."),
+        Variable(
+            name="BASE_URL",
+            says="The address people type; links in mails begin with it. Default http://127.0.0.1:PORT; https in production.",
+        ),
+        Variable(
+            name="FRONTEND_URL",
+            says="The address of a front end of your own; mails link there. Empty: the pages here. https in production.",
+        ),
+        Variable(
+            name="ALLOWED_HOSTS",
+            kind=Kind.NAMES,
+            says="Host names that are answered. Default: the host of BASE_URL, and the loopback names in development.",
+        ),
+        Variable(
+            name="CORS_ORIGINS",
+            kind=Kind.NAMES,
+            says="Origins of other sites whose scripts may call the API, such as https://app.example.com.",
+        ),
+        Variable(
+            name="TRUSTED_PROXIES",
+            app="GATEHOUSE",
+            says="The number of proxies in front, or their networks (10.0.0.0/8,fd00::/8). Empty: none, and no header is believed.",
+        ),
+        Variable(
+            name="ADMIN_PATH",
+            default="admin/",
+            app="GATEHOUSE",
+            says="The path of the staff area, with a closing slash.",
+        ),
+        Variable(name="SITE_NAME", default="Gatehouse", app="GATEHOUSE", says="The name on pages and in mails."),
+        Variable(name="SUPPORT_URL", app="GATEHOUSE", says="Where people find help: an https or mailto address."),
+        Variable(
+            name="SECURITY_CONTACT",
+            says="Contact in /.well-known/security.txt: an https or mailto address. Default: SUPPORT_URL, else EMAIL_FROM.",
+        ),
+        Variable(
+            name="PROBLEM_DOCS_URL",
+            app="GATEHOUSE",
+            says="Where the types of API problems are described. Default BASE_URL/problems.",
+        ),
+        Variable(name="ACCENT_COLOUR", app="GATEHOUSE", says="The pages' accent, as a CSS colour. Empty: the one that ships."),
+        Variable(name="RADIUS", app="GATEHOUSE", says="The pages' corner radius, as a CSS length. Empty: the one that ships."),
+        Variable(name="MARK", app="GATEHOUSE", says="The address of your own mark (SVG or PNG, same origin). Empty: ours."),
+    ),
+    "Database and cache": (
+        Variable(
+            name="DATABASE_URL",
+            default="sqlite:///var/gatehouse.sqlite3",
+            says="sqlite:///path, postgresql://user:password@host:5432/name?sslmode=require, or mysql://user:password@host/name.",
+        ),
+        Variable(
+            name="DB_POOL",
+            default="on",
+            choices=("on", "off"),
+            says="PostgreSQL's pool of connections in each process; off for serverless or behind a pooler.",
+        ),
+        Variable(name="DB_POOL_MIN", kind=Kind.NUMBER, default="1", least=0, says="Connections a process keeps open."),
+        Variable(name="DB_POOL_MAX", kind=Kind.NUMBER, default="8", least=1, says="Connections a process opens at most."),
+        Variable(
+            name="DB_POOL_TIMEOUT",
+            kind=Kind.DURATION,
+            default="3s",
+            least=0.1,
+            says="How long a request waits for a connection of the pool before it answers 503.",
+        ),
+        Variable(
+            name="REDIS_URL",
+            says="redis://host:6379/0: cache and limits shared by several machines. Empty: all works without it.",
+        ),
+    ),
+    "Mail": (
+        Variable(
+            name="EMAIL_URL",
+            says="smtp://user:password@host:587 (plain), smtp+tls:// (STARTTLS), smtps:// (TLS), console:, file:PATH, dev: (/dev/mail/).",
+        ),
+        Variable(name="SENDGRID_API_KEY", says="Sends through SendGrid instead of EMAIL_URL."),
+        Variable(
+            name="EMAIL_FROM",
+            default="Gatehouse <no-reply@localhost>",
+            app="ACCOUNTS",
+            says="The sender of every mail.",
+        ),
+        Variable(
+            name="MAIL_MAX_ATTEMPTS",
+            kind=Kind.NUMBER,
+            default="12",
+            least=1,
+            app="ACCOUNTS",
+            says="How often a mail is tried, with growing pauses, before it is marked as failed.",
+        ),
+        Variable(
+            name="MAIL_CLAIM_TTL",
+            kind=Kind.DURATION,
+            default="5m",
+            least=1,
+            app="ACCOUNTS",
+            says="After how long a mail claimed by a dead worker is taken up again.",
+        ),
+        Variable(
+            name="CODE_IN_SUBJECT",
+            kind=Kind.FLAG,
+            default="false",
+            app="ACCOUNTS",
+            says="Put the sign-in code in the subject of its mail, too.",
+        ),
+    ),
+}
