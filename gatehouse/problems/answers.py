@@ -20,6 +20,7 @@ _STATIC = frozenset({500, 503})  # pages that are drawn without a database
 _TEMPLATES = {
     "account_locked": "errors/locked.html",
     "account_disabled": "errors/disabled.html",
+    "csrf_failed": "errors/csrf.html",
     "not_found": "errors/404.html",
 }
 _TEMPLATES_BY_STATUS = {

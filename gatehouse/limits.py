@@ -1,0 +1,247 @@
+"""Every limit in one table, and the only way to count against one.
+
+1. Limits of sign-in, codes and mails are counted in the database by one atomic statement (ASVS 6.3.1, 2.4.1); a
+   database that is away refuses everything anyway.
+2. The wide limit counts in the cache through django-ratelimit, and in this process where the cache is away: it is
+   never open.
+3. A refused attempt uses up only the limit that refused it: whoever is stopped at his own address cannot go on
+   using up the tries of somebody else's account.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from .client import client_of
+from .conf import app_settings
+from .counting import Counted
+from .hashing import keyed_hash
+from .memory import count_in_memory
+from .models import Counter
+from .problems.answers import problem_answer
+from .problems.problem import Problem
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_QUARTER = timedelta(minutes=15)
+_UNCOUNTED = ("/health", "/static/")  # probes and files, which answer from memory
+
+Hit = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One row of the table."""
+
+    name: str
+    key: str  # what is counted: ip (its network), address (the key of an email), address_ip, account, device
+    number: int
+    window: timedelta
+    says: str
+    answer: str = "rate_limited"
+    store: Literal["database", "memory"] = "database"
+    on_failure: Literal["closed", "open"] = "closed"
+
+    @property
+    def scaled(self) -> int:
+        """The number under ``LIMITS_SCALE``, at least 1."""
+        return max(1, round(self.number * app_settings().LIMITS_SCALE))
+
+    @property
+    def seconds(self) -> int:
+        """The window in whole seconds."""
+        return int(self.window.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a limit is used up."""
+
+    limit: Limit
+    hits: int
+    reset: int  # whole seconds until the window ends, at least 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this hit was one too many."""
+        return self.hits > self.limit.scaled
+
+    @property
+    def is_first_over(self) -> bool:
+        """Whether this very hit was the first one too many, which is worth an event."""
+        return self.hits == self.limit.scaled + 1
+
+    @property
+    def remaining(self) -> int:
+        """How many hits are left."""
+        return max(0, self.limit.scaled - self.hits)
+
+
+class LimitReached(Problem):
+    """Raised by take(): the limit's own answer, with the usage that refused."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__(usage.limit.answer, retry_after=usage.reset)
+        self.usage = usage
+
+
+_LOCKED = "account_locked"
+_ROWS = (
+    Limit("wide_ip", "ip", 600, _MINUTE, "Requests of any kind.", store="memory"),
+    Limit("register_ip", "ip", 20, _HOUR, "Registrations."),
+    Limit("register_address", "address", 5, _HOUR, "Registrations of one address."),
+    Limit("login_ip", "ip", 100, _HOUR, "Passwords tried."),
+    Limit("login_address_ip", "address_ip", 10, _QUARTER, "Passwords tried for one address from one ip.", _LOCKED),
+    Limit("login_address", "address", 20, _HOUR, "Passwords tried for one address, from anywhere.", _LOCKED),
+    Limit("login_device", "device", 10, _QUARTER, "Passwords tried from a device the account knows.", _LOCKED),
+    Limit("code_send_ip", "ip", 60, _HOUR, "Codes asked for."),
+    Limit("code_send_account", "account", 6, _HOUR, "Codes sent to one account."),
+    Limit("code_verify_ip", "ip", 100, _HOUR, "Codes tried."),
+    Limit("code_account", "account", 20, _DAY, "Wrong codes for one account."),
+    Limit("resend_ip", "ip", 20, _HOUR, "Mails asked for once more, passwords forgotten."),
+    Limit("resend_address", "address", 5, _HOUR, "Mails asked for once more for one address."),
+    Limit("link_ip", "ip", 100, _HOUR, "Tokens of links tried."),
+    Limit("refresh_ip", "ip", 600, _HOUR, "Sessions refreshed."),
+    Limit("reauth_account", "account", 10, _QUARTER, "Passwords tried to confirm who it is."),
+    Limit("staff_ip", "ip", 60, _HOUR, "Attempts at the staff door."),
+    Limit("invalid_token_ip", "ip", 300, _HOUR, "Tokens that were refused."),
+)
+LIMITS: Final[dict[str, Limit]] = {limit.name: limit for limit in _ROWS}
+
+
+def take(request: Any, *hits: Hit) -> list[Usage]:
+    """Count one hit against each limit, all in one statement, before anything costly is done.
+
+    *hits* are pairs of a limit's name and what it is counted by. *request*, where there is one (Django's or DRF's),
+    remembers the usages for the ``RateLimit`` headers. Returns them in the order given.
+
+    Raises LimitReached, with the answer of the limit that lets in last.
+    """
+    now = timezone.now()
+    usages = _spent(hits, now) or _count_in_database(hits, now) | _count_in_memory(request, hits)
+    ordered = [usages[hit] for hit in hits if hit in usages]
+    _remember(request, ordered)
+    over = [usage for usage in ordered if usage.is_over]
+    if not over:
+        return ordered
+    if len(ordered) == len(hits):
+        _give_back([hit for hit in hits if not usages[hit].is_over], now)
+    raise LimitReached(max(over, key=lambda usage: usage.reset))
+
+
+def release(*hits: Hit) -> None:
+    """Give one hit back to each limit, never below none: what was reserved was not used up."""
+    _give_back(hits, timezone.now())
+
+
+def reset(name: str, value: str) -> None:
+    """Forget what was counted against a limit."""
+    Counter.objects.filter(key=_key(name, value)).delete()
+
+
+def peek(name: str, value: str) -> Usage | None:
+    """Return how much of a limit in the database is used up, without counting; None where nothing is."""
+    now = timezone.now()
+    counter = Counter.objects.running(now).filter(key=_key(name, value)).first()
+    if counter is None:
+        return None
+    return _usage(LIMITS[name], Counted(counter.hits, counter.window_start), now)
+
+
+def table_markdown() -> str:
+    """Return the table of limits as the documentation shows it."""
+    lines = ["| Limit | Counted by | Number | Window | Kept in | Answer | What |", "|---|---|---|---|---|---|---|"]
+    for limit in LIMITS.values():
+        window = f"{limit.seconds // 3600} h" if limit.seconds >= 3600 else f"{limit.seconds // 60} min"
+        cells = (f"`{limit.name}`", limit.key, limit.number, window, limit.store, f"`{limit.answer}`", limit.says)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+class LimitsMiddleware:
+    """Count every request against the wide limit, and tell each client where it stands.
+
+    The headers follow the IETF draft "RateLimit header fields for HTTP", the stricter policy first.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(_UNCOUNTED):
+            return self.get_response(request)
+        try:
+            take(request, ("wide_ip", client_of(request).network))
+        except LimitReached as problem:
+            response = problem_answer(problem, request)
+        else:
+            response = self.get_response(request)
+        _write_headers(response, getattr(request, "limit_usages", {}))
+        return response
+
+
+def _spent(hits: Sequence[Hit], now: datetime) -> dict[Hit, Usage]:
+    """Return the limits among *hits* that are over already, so that a flood stopped by one raises no other.
+
+    This reads only and lets nobody in: who passes here is counted by the one statement.
+    """
+    keys = {_key(*hit): hit for hit in hits if LIMITS[hit[0]].store == "database"}
+    if len(keys) < 2:
+        return {}
+    found = Counter.objects.running(now).filter(key__in=list(keys))
+    usages = {keys[c.key]: _usage(LIMITS[keys[c.key][0]], Counted(c.hits, c.window_start), now) for c in found}
+    return {hit: usage for hit, usage in usages.items() if usage.is_over}
+
+
+def _count_in_database(hits: Iterable[Hit], now: datetime) -> dict[Hit, Usage]:
+    mine = [hit for hit in hits if LIMITS[hit[0]].store == "database"]
+    keys = {hit: _key(*hit) for hit in mine}
+    counted = Counter.objects.raise_all([(keys[hit], LIMITS[hit[0]].window) for hit in mine], now)
+    return {hit: _usage(LIMITS[hit[0]], counted[keys[hit]], now) for hit in mine}
+
+
+def _count_in_memory(request: Any, hits: Iterable[Hit]) -> dict[Hit, Usage]:
+    http = getattr(request, "_request", request)
+    usages = {}
+    for name, value in hits:
+        limit = LIMITS[name]
+        if limit.store == "memory":
+            count, left = count_in_memory(http, name, _key(name, value), limit.scaled, limit.seconds)
+            usages[(name, value)] = Usage(limit, count, left)
+    return usages
+
+
+def _usage(limit: Limit, counted: Counted, now: datetime) -> Usage:
+    left = counted.window_start + limit.window - now
+    return Usage(limit, counted.hits, max(1, math.ceil(left.total_seconds())))
+
+
+def _give_back(hits: Iterable[Hit], now: datetime) -> None:
+    keys = [_key(*hit) for hit in hits if LIMITS[hit[0]].store == "database"]
+    if keys:
+        Counter.objects.lower(keys, now)
+
+
+def _key(name: str, value: str) -> str:
+    return keyed_hash("limit", name, value)
+
+
+def _remember(request: Any, usages: Iterable[Usage]) -> None:
+    http = getattr(request, "_request", request)
+    if http is None:
+        return
+    if not hasattr(http, "limit_usages"):
+        http.limit_usages = {}
+    http.limit_usages.update({usage.limit.name: usage for usage in usages})
+
+
+def _write_headers(response: HttpResponse, usages: Mapping[str, Usage]) -> None:
+    strictest = sorted(usages.values(), key=lambda usage: usage.limit.scaled / usage.limit.seconds)
+    if strictest:
+        policies = [f'"{u.limit.name}";q={u.limit.scaled};w={u.limit.seconds}' for u in strictest]
+        response["RateLimit-Policy"] = ", ".join(policies)
+        response["RateLimit"] = ", ".join(f'"{u.limit.name}";r={u.remaining};t={u.reset}' for u in strictest)
