@@ -1,0 +1,18 @@
+from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate, pre_migrate
+
+
+class AuditConfig(AppConfig):
+    name = "audit"
+    verbose_name = "Audit trail"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from audit import checks, immutability, receivers  # noqa: F401 - checks register themselves
+
+        receivers.subscribe()
+        uid = "audit.immutability"
+        connection_created.connect(immutability.on_connection, dispatch_uid=uid)
+        pre_migrate.connect(immutability.before_migrate, sender=self, dispatch_uid=uid)
+        post_migrate.connect(immutability.after_migrate, sender=self, dispatch_uid=uid)

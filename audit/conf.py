@@ -1,0 +1,70 @@
+"""Every knob of the audit app, with its default."""
+
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import Signal
+from django.utils.module_loading import import_string
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """Every key of the ``AUDIT`` setting, with its default."""
+
+    SOURCES: tuple[str, ...] = ()  # dotted paths of the signals that carry security events
+    DETAILS_MAX_BYTES: int = 16_384  # how much JSON one event given to audit.record() may carry
+
+
+@cache
+def app_settings() -> AuditSettings:
+    """Return the settings as they stand now.
+
+    Raises ImproperlyConfigured for an unknown key: a misspelt SOURCES would
+    otherwise leave the trail empty without a word.
+    """
+    if faults := unknown_keys():
+        raise ImproperlyConfigured("audit.E001: " + " ".join(faults))
+    return AuditSettings(**_given())
+
+
+def load_source(path: str) -> Signal:
+    """Return the signal that the dotted *path* names.
+
+    Raises ImproperlyConfigured where there is none.
+    """
+    try:
+        source = import_string(path)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"AUDIT['SOURCES'] names {path!r}: {error}") from error
+    if not isinstance(source, Signal):
+        raise ImproperlyConfigured(f"AUDIT['SOURCES'] names {path!r}, which is not a Signal.")
+    return source
+
+
+def unknown_keys() -> list[str]:
+    """Say, key by key, what in the ``AUDIT`` setting is not a setting."""
+    known = [field.name for field in fields(AuditSettings)]
+    return [_fault(key, known) for key in _given() if key not in known]
+
+
+def _fault(key: str, known: list[str]) -> str:
+    near = get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}."
+    return f"AUDIT has no key {key!r}; {hint}"
+
+
+def _given() -> dict[str, Any]:
+    return getattr(settings, "AUDIT", {})
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting == "AUDIT":
+        app_settings.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="audit.conf")

@@ -1,0 +1,42 @@
+"""The one way into the trail: every source's events come through here, in their transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import router, transaction
+
+from gatehouse.events import SecurityEvent
+
+from .conf import app_settings, load_source
+from .models import Event
+
+
+def subscribe() -> None:
+    """Listen to every signal that AUDIT["SOURCES"] names; a wrong one stops the start."""
+    for path in app_settings().SOURCES:
+        load_source(path).connect(receive, dispatch_uid=f"audit:{path}")
+
+
+def receive(sender: type[SecurityEvent], event: SecurityEvent, **kwargs: object) -> None:
+    """Write one event that a signal carries."""
+    insert(event, event.event_type, event.action, event.details())
+
+
+def insert(event: SecurityEvent, kind: str, action: str, details: Mapping[str, Any]) -> Event:
+    """Insert the row of *event*, in the caller's transaction where one is open.
+
+    A failure is raised, and without a savepoint it also dooms the caller's transaction, so
+    that nobody can swallow it and keep the change.
+    """
+    client, actor = event.client, event.acting
+    row = Event(event_type=kind, action=action, user_id=event.user_id, email=event.email)
+    row.actor_type, row.actor_id, row.actor_label = actor.type, actor.id, actor.label
+    row.resource, row.session_id, row.details = event.resource, event.session_id, dict(details)
+    row.success, row.error_message = event.success, event.error_message
+    row.failure_reason = event.failure_reason or ""
+    row.ip_address, row.user_agent = client.ip, client.user_agent
+    row.request_id = client.request_id
+    row.fit()
+    with transaction.atomic(using=router.db_for_write(Event), savepoint=False):
+        row.save()
+    return row
