@@ -1,0 +1,92 @@
+"""How the API finds out who is calling: a bearer token, or the session cookie of a page of ours."""
+
+from typing import Any, NoReturn
+
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from gatehouse.client import client_of
+from gatehouse.problems import Problem
+from sessions_app import principal, refusals, tokens
+from sessions_app import services as sessions
+from sessions_app.models import Door
+from sessions_app.principal import Principal
+
+
+class BearerAuthentication(BaseAuthentication):
+    """``Authorization: Bearer <access token>``; where the header is there it decides, also when it is bad."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        found = caller(request, bearer_of(header))
+        return found.user, found
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class PageSessionAuthentication(BaseAuthentication):
+    """The session cookie of a page of the same site, with its ``X-CSRFToken``."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
+        found: Principal | None = getattr(request._request, "principal", None)
+        if found is None or found.session.door != Door.PAGE:
+            return None
+        require_csrf(request)
+        return found.user, found
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def bearer_of(header: str) -> str:
+    """Return the token of an Authorization header; raises not_authenticated for another scheme."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Problem("not_authenticated")
+    return token.strip(" ")
+
+
+def caller(request: Request, raw: str) -> Principal:
+    """Return whom the access token *raw* stands for at this moment, and write down that it was used.
+
+    Raises access_invalid, access_expired, session_revoked, session_expired. A token opens nothing but an API session.
+    """
+    client = client_of(request)
+    try:
+        claims = tokens.read_access(raw)
+    except Problem as problem:
+        refusals.note_refused_token(kind=tokens.ACCESS, problem=problem, client=client)
+        raise
+    now = timezone.now()
+    session = principal.find(claims.sid)
+    if session is None or str(session.user_id) != claims.sub or session.door != Door.API:
+        problem = Problem("access_invalid")
+        refusals.note_refused_token(kind=tokens.ACCESS, problem=problem, client=client, session_id=claims.sid)
+        raise problem
+    reason = principal.end_of(session, now)
+    if reason is not None:
+        sessions.use_after_end(session=session, reason=reason, client=client, now=now)
+        raise principal.problem_of(reason)
+    sessions.touch(session, client, now)
+    return Principal(session, session.user)
+
+
+def require_csrf(request: Request) -> None:
+    """Hold a request that its cookie signs in to Django's CSRF rules; raises csrf_failed."""
+    check = _CsrfCheck(_no_answer)
+    check.process_request(request._request)
+    check.process_view(request._request, _no_answer, (), {})
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    def _reject(self, request: Any, reason: str) -> NoReturn:
+        raise Problem("csrf_failed")
+
+
+def _no_answer(request: Any) -> NoReturn:
+    raise NotImplementedError("the check asks for no answer")

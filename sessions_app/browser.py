@@ -1,0 +1,67 @@
+"""Tying a browser to a session row; Django's own session holds the row's id and nothing else of ours."""
+
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
+
+from sessions_app.models import Session
+from sessions_app.principal import Principal
+from sessions_app.reasons import RevokeReason
+
+_SID = "sid"
+_ENDED = "ended"
+
+
+def sign_in(request: HttpRequest, session: Session) -> None:
+    """Let this browser speak for *session* from now on.
+
+    Whatever the browser brought along is thrown away with its key, so that a planted session cookie is worth nothing
+    (ASVS 7.2.4), and the CSRF token changes with it.
+    """
+    request.session.flush()
+    request.session[_SID] = str(session.pk)
+    request.session.set_expiry(session.absolute_expires_at)
+    rotate_token(request)
+    set_principal(request, Principal(session, session.user))
+
+
+def sign_out(request: HttpRequest) -> None:
+    """Let this browser speak for nobody; ending the row is a service's work."""
+    request.session.flush()
+    set_principal(request, None)
+
+
+def forget_ended(request: HttpRequest, reason: RevokeReason | None) -> None:
+    """Let go of a session that ended elsewhere, and keep the reason for the sign-in page."""
+    sign_out(request)
+    if reason is not None:
+        request.session[_ENDED] = reason.value
+
+
+def renew_key(request: HttpRequest) -> None:
+    """Give the browser a new session key, as after a password change or a fresh proof of identity."""
+    request.session.cycle_key()
+    rotate_token(request)
+
+
+def sid_of(request: HttpRequest) -> UUID | None:
+    """Return the id of the row that this browser claims to speak for."""
+    value = request.session.get(_SID)
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def end_reason_of(request: HttpRequest) -> RevokeReason | None:
+    """Return why the session that this browser last had came to its end, until somebody signs in."""
+    value = request.session.get(_ENDED)
+    return RevokeReason(value) if value in RevokeReason.values else None
+
+
+def set_principal(request: HttpRequest, principal: Principal | None) -> None:
+    """Say who *request* comes from: the principal, and Django's ``request.user``."""
+    request.principal = principal  # type: ignore[attr-defined]
+    request.user = principal.user if principal else AnonymousUser()

@@ -1,0 +1,85 @@
+"""What is wrong with the ``SESSIONS`` setting, said at start-up."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.utils.module_loading import import_string
+
+from sessions_app.conf import SessionSettings, app_settings
+
+SHORTEST_KEY = 32  # bytes: as long as what HMAC-SHA256 puts out (RFC 7518, 3.2)
+FEWEST_CHARACTERS = 10  # different ones: what a person types has fewer
+LONGEST_GRACE = timedelta(seconds=10)
+
+
+@register
+def check_settings(*, app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """Name every fault of the setting at once."""
+    given: dict[str, Any] = getattr(settings, "SESSIONS", {})
+    unknown = list(_unknown_keys(given))
+    if unknown:
+        return unknown
+    conf = app_settings()
+    return [*_key_faults(conf.SIGNING_KEYS), *_life_faults(conf), *_claims_faults(conf.CLAIMS)]
+
+
+def _unknown_keys(given: dict[str, Any]) -> Iterable[CheckMessage]:
+    known = [field.name for field in fields(SessionSettings)]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(known)}."
+            yield Error(f"SESSIONS has no key {name}.", hint=hint, id="sessions_app.E001")
+
+
+def _key_faults(keys: tuple[str, ...]) -> Iterable[CheckMessage]:
+    if not keys:
+        yield Error(
+            "SESSIONS['SIGNING_KEYS'] is empty: no token can be signed.",
+            hint="Put in one secret of 32 random bytes or more.",
+            id="sessions_app.E002",
+        )
+    for place, key in enumerate(keys):
+        if "-----BEGIN" in key:
+            fault = "is a PEM key; tokens are signed with shared secrets (HS256)"
+        elif len(key.encode()) < SHORTEST_KEY:
+            fault = f"is shorter than {SHORTEST_KEY} bytes"
+        elif len(set(key)) < FEWEST_CHARACTERS:
+            fault = "repeats itself too much to be random"
+        else:
+            continue
+        yield Error(
+            f"SESSIONS['SIGNING_KEYS'][{place}] {fault}.",
+            hint="Put in a secret of 32 random bytes or more.",
+            id="sessions_app.E003",
+        )
+    if len(set(keys)) != len(keys):
+        yield Error("SESSIONS['SIGNING_KEYS'] holds a key twice.", id="sessions_app.E004")
+
+
+def _life_faults(conf: SessionSettings) -> Iterable[CheckMessage]:
+    if not timedelta(0) <= conf.REUSE_GRACE <= LONGEST_GRACE:
+        yield Error("SESSIONS['REUSE_GRACE'] lies outside 0 to 10 seconds.", id="sessions_app.E005")
+    for name in ("ACCESS_TTL", "REFRESH_IDLE", "PAGE_IDLE", "STAFF_IDLE", "REAUTH_TTL"):
+        if getattr(conf, name) < timedelta(seconds=1):
+            yield Error(f"SESSIONS['{name}'] is no time at all.", id="sessions_app.E006")
+    for door in ("REFRESH", "PAGE", "STAFF"):
+        if getattr(conf, f"{door}_IDLE") > getattr(conf, f"{door}_ABSOLUTE"):
+            yield Error(f"SESSIONS['{door}_IDLE'] is longer than SESSIONS['{door}_ABSOLUTE'].", id="sessions_app.E007")
+
+
+def _claims_faults(path: str) -> Iterable[CheckMessage]:
+    if not path:
+        return
+    try:
+        found = import_string(path)
+    except ImportError:
+        found = None
+    if not callable(found):
+        yield Error(f"SESSIONS['CLAIMS'] names nothing that can be called: {path}.", id="sessions_app.E008")

@@ -1,0 +1,109 @@
+"""What happens to sessions and devices, as it is recorded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from gatehouse.events import SecurityEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionCreated(SecurityEvent):
+    """Somebody signed in; a session was opened."""
+
+    action: ClassVar[str] = "session_created"
+    door: str
+    transport: str
+    factors: list[str]
+    device_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRenewed(SecurityEvent):
+    """A refresh token was exchanged; with ``grace``, the same successor was handed out once more."""
+
+    action: ClassVar[str] = "session_renewed"
+    rotation: int
+    grace: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRevoked(SecurityEvent):
+    """A session was ended by somebody's act or by a rule."""
+
+    action: ClassVar[str] = "session_revoked"
+    reason: str
+    by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedOut(SessionRevoked):
+    """Somebody signed out where they were."""
+
+    action: ClassVar[str] = "session_logout"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionExpired(SessionRevoked):
+    """Time ended a session."""
+
+    action: ClassVar[str] = "session_expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionUsedAfterEnd(SecurityEvent):
+    """A token or a cookie of an ended session was shown; it opened nothing."""
+
+    action: ClassVar[str] = "session_use_after_expire"
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenRefused(SecurityEvent):
+    """A token that does not verify was shown; whom it claims to speak for is not believed."""
+
+    action: ClassVar[str] = "authn_token_invalid"
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenReused(SecurityEvent):
+    """A refresh token came back after its successor was used; the session was ended with it."""
+
+    action: ClassVar[str] = "authn_token_reuse"
+    rotation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionDenied(SecurityEvent):
+    """Somebody asked for a session of another account."""
+
+    action: ClassVar[str] = "authz_fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceAdded(SecurityEvent):
+    """An account was used from a device it had not been used from; ``first`` where it had been used from none."""
+
+    action: ClassVar[str] = "authn_device_added"
+    device_id: UUID
+    device_name: str
+    first: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceTrusted(SecurityEvent):
+    """A device was trusted: until then its sign-ins ask for no code."""
+
+    action: ClassVar[str] = "authn_device_trusted"
+    device_id: UUID
+    trusted_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceForgotten(SecurityEvent):
+    """The trust in devices was withdrawn."""
+
+    action: ClassVar[str] = "authn_device_forgotten"
+    devices: int

@@ -1,0 +1,33 @@
+"""How the OpenAPI document names the two ways of signing a request in."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from sessions_app.cookies import door_cookie
+from sessions_app.models import Door
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    """The access token."""
+
+    target_class = "sessions_app.authentication.BearerAuthentication"
+    name = "bearerAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class PageSessionScheme(OpenApiAuthenticationExtension):
+    """The session cookie of a page, with its CSRF token."""
+
+    target_class = "sessions_app.authentication.PageSessionAuthentication"
+    name = "pageSession"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": door_cookie(Door.PAGE),
+            "description": "Unsafe methods carry X-CSRFToken besides.",
+        }

@@ -1,0 +1,119 @@
+"""Ending sessions, each end with its reason."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from gatehouse.client import Client
+from gatehouse.events import Actor
+from gatehouse.problems import Problem
+from sessions_app import principal, refusals, tokens
+from sessions_app.events import SessionExpired, SessionRevoked, SignedOut
+from sessions_app.models import Session
+from sessions_app.reasons import EXPIRY, RevokeReason
+from sessions_app.services.rows import lock, require_transaction, take_over
+from sessions_app.signals import announce
+
+
+def revoke(session: Session, *, reason: RevokeReason, client: Client, actor: Actor | None = None, by: str = "") -> bool:
+    """End *session* in the caller's transaction; return whether it was this call that ended it."""
+    require_transaction()
+    now = timezone.now()
+    changes = _ending(reason, now, actor, by)
+    if not Session.objects.live(now).filter(pk=session.pk).update(**changes):
+        return False
+    take_over(session, changes)
+    announce(_ended(session, client, actor))
+    return True
+
+
+def revoke_all(
+    *,
+    user: Any,
+    reason: RevokeReason,
+    client: Client,
+    keep: Session | None = None,
+    actor: Actor | None = None,
+    by: str = "",
+) -> int:
+    """End every live session of *user* but *keep*, in the caller's transaction; return how many."""
+    require_transaction()
+    lock(user)
+    now = timezone.now()
+    others = Session.objects.live(now).for_user(user).exclude(pk=keep.pk if keep else None)
+    ending = list(others.select_for_update().order_by("pk"))
+    changes = _ending(reason, now, actor, by)
+    others.update(**changes)
+    for session in ending:
+        take_over(session, changes)
+        announce(_ended(session, client, actor))
+    return len(ending)
+
+
+def end_by_refresh(*, raw_refresh: str, client: Client) -> Session | None:
+    """Sign out of the session that a refresh token of ours names, expired and used ones included.
+
+    Return that session, or None where the token does not verify or its session has ended.
+    """
+    try:
+        claims = tokens.read_refresh(raw_refresh, allow_expired=True)
+    except Problem:
+        return None
+    return _end_claimed(claims, client)
+
+
+def end_by_access(*, raw_access: str, client: Client) -> Session | None:
+    """Sign out of the session that an access token of ours names, an expired one included."""
+    try:
+        claims = tokens.read_access(raw_access, allow_expired=True)
+    except Problem:
+        return None
+    return _end_claimed(claims, client)
+
+
+def use_after_end(*, session: Session, reason: RevokeReason, client: Client, now: datetime) -> None:
+    """Record that *session*, ended for *reason*, was shown; the first to find that time ended it marks the row."""
+    if reason in EXPIRY and not session.is_revoked:
+        with transaction.atomic(durable=True):
+            marked = expire(session=session, reason=reason, client=client, now=now)
+        if marked:
+            return
+    refusals.note_use_after_end(session=session, reason=reason, client=client)
+
+
+def expire(*, session: Session, reason: RevokeReason, client: Client, now: datetime) -> bool:
+    """Mark, in the caller's transaction, a session that time has ended; return whether nobody had yet."""
+    require_transaction()
+    changes = _ending(reason, now, Actor.system(), "")
+    if not Session.objects.due(now).filter(pk=session.pk).update(**changes):
+        return False
+    take_over(session, changes)
+    announce(_ended(session, client, Actor.system()))
+    return True
+
+
+def _end_claimed(claims: tokens.Claims, client: Client) -> Session | None:
+    with transaction.atomic(durable=True):
+        session = principal.find(claims.sid)
+        if session is None or str(session.user_id) != claims.sub:
+            return None
+        return session if revoke(session, reason=RevokeReason.SIGNED_OUT, client=client) else None
+
+
+def _ended(session: Session, client: Client, actor: Actor | None) -> SessionRevoked:
+    reason = RevokeReason(session.revoked_reason)
+    kind = SignedOut if reason == RevokeReason.SIGNED_OUT else SessionExpired if reason in EXPIRY else SessionRevoked
+    return kind(
+        client=client,
+        user_id=str(session.user_id),
+        session_id=str(session.pk),
+        actor=actor,
+        reason=reason.value,
+        by=session.revoked_by,
+    )
+
+
+def _ending(reason: RevokeReason, now: datetime, actor: Actor | None, by: str) -> dict[str, Any]:
+    return {"revoked_at": now, "revoked_reason": reason, "revoked_by": (by or (actor and actor.id) or "")[:100]}

@@ -1,0 +1,96 @@
+"""Opening a session, using it, proving oneself anew inside it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from gatehouse.client import Client
+from gatehouse.ids import uuid7
+from gatehouse.problems import Problem
+from sessions_app.conf import app_settings
+from sessions_app.events import SessionCreated
+from sessions_app.models import Device, Door, Session, Transport
+from sessions_app.services.rows import lives, lock, network, require_transaction, take_over, whole
+from sessions_app.signals import announce
+
+
+def open(
+    *,
+    user: Any,
+    client: Client,
+    door: Door,
+    transport: Transport,
+    factors: list[str],
+    device: Device | None = None,
+    keep: bool = True,
+) -> Session:
+    """Open a session for *user*, in the transaction of the sign-in that proved *factors*.
+
+    The account's row is locked first: whoever disables the account or ends all its sessions at the same moment
+    either waits and then sees this session, or was first and this raises account_disabled.
+    """
+    require_transaction()
+    if not lock(user):
+        raise Problem("account_disabled")
+    now = timezone.now()
+    idle, absolute = lives(door)
+    session = Session(
+        user=user,
+        device=device,
+        door=door,
+        transport=transport,
+        keep=keep,
+        ip=client.ip,
+        user_agent=client.user_agent,
+        device_name=client.device_name,
+        device_kind=client.device_kind,
+        factors=factors,
+        created_at=now,
+        authenticated_at=now,
+        last_used_at=now,
+        idle_expires_at=whole(now) + min(idle, absolute),
+        absolute_expires_at=whole(now) + absolute,
+    )
+    if door == Door.API:
+        session.refresh_id = uuid7()
+        session.refresh_issued_at = whole(now)
+        session.refresh_expires_at = session.idle_expires_at
+    session.save(force_insert=True)
+    announce(
+        SessionCreated(
+            client=client,
+            user_id=str(session.user_id),
+            session_id=str(session.pk),
+            door=door,
+            transport=transport,
+            factors=factors,
+            device_id=device.pk if device else None,
+        )
+    )
+    return session
+
+
+def touch(session: Session, client: Client, now: datetime) -> None:
+    """Write down that *session* was used, at most once in TOUCH_EVERY.
+
+    The idle end of a page or staff session moves with its use; that of an API session moves with its refreshes only.
+    """
+    since = now - app_settings().TOUCH_EVERY
+    if session.last_used_at > since:
+        return
+    changes: dict[str, Any] = {"last_used_at": now, **network(client)}
+    if session.door != Door.API:
+        changes["idle_expires_at"] = min(whole(now) + lives(session.door)[0], session.absolute_expires_at)
+    if Session.objects.live(now).filter(pk=session.pk, last_used_at__lte=since).update(**changes):
+        take_over(session, changes)
+
+
+def reauthenticated(session: Session, factors: list[str], now: datetime) -> None:
+    """Write down, in the caller's transaction, that the holder of *session* proved *factors* anew at *now*."""
+    require_transaction()
+    proved = [*session.factors, *(factor for factor in factors if factor not in session.factors)]
+    changes: dict[str, Any] = {"authenticated_at": now, "factors": proved}
+    if not Session.objects.live(now).filter(pk=session.pk).update(**changes):
+        raise Problem("session_revoked")
+    take_over(session, changes)

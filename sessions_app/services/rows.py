@@ -1,0 +1,47 @@
+"""What the services share: how rows are locked, aged and kept in step with the object in hand."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from gatehouse.client import Client
+from sessions_app.conf import app_settings
+from sessions_app.models import Door, Session
+
+
+def require_transaction() -> None:
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("A session changes inside the transaction of its cause.")
+
+
+def lock(user: Any) -> bool:
+    """Lock the row of *user* until the transaction ends; return whether the account is active."""
+    rows = get_user_model()._default_manager.select_for_update().filter(pk=user.pk)
+    return any(rows.values_list("is_active", flat=True))
+
+
+def lives(door: str) -> tuple[timedelta, timedelta]:
+    """Return how long a session of *door* waits to be used, and how long it lives at most."""
+    conf = app_settings()
+    match door:
+        case Door.PAGE:
+            return conf.PAGE_IDLE, conf.PAGE_ABSOLUTE
+        case Door.STAFF:
+            return conf.STAFF_IDLE, conf.STAFF_ABSOLUTE
+        case _:
+            return conf.REFRESH_IDLE, conf.REFRESH_ABSOLUTE
+
+
+def take_over(session: Session, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(session, name, value)
+
+
+def network(client: Client) -> dict[str, Any]:
+    return {"ip": client.ip, "user_agent": client.user_agent}
+
+
+def whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)

@@ -1,0 +1,58 @@
+"""What the API shows of sessions, devices and tokens (API.md, Shapes)."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sessions_app.models import Device, Session, Transport
+from sessions_app.tokens import Tokens
+
+
+def session_shape(session: Session, *, current_id: UUID | None) -> dict[str, Any]:
+    """Return *session* as the API shows it; an ended one says when, why and by whom besides."""
+    shape: dict[str, Any] = {
+        "id": str(session.pk),
+        "current": session.pk == current_id,
+        "device": {"name": session.device_name, "kind": session.device_kind},
+        "ip": session.ip,
+        "transport": session.transport,
+        "factors": list(session.factors),
+        "created_at": moment(session.created_at),
+        "last_used_at": moment(session.last_used_at),
+        "expires_at": moment(session.expires_at),
+    }
+    if session.revoked_at is not None:
+        shape["revoked_at"] = moment(session.revoked_at)
+        shape["revoked_reason"] = session.revoked_reason
+        shape["revoked_by"] = session.revoked_by or None
+    return shape
+
+
+def device_shape(device: Device, *, current_id: UUID | None) -> dict[str, Any]:
+    """Return *device* as the API shows it."""
+    return {
+        "id": str(device.pk),
+        "name": device.name,
+        "kind": device.kind,
+        "current": device.pk == current_id,
+        "first_seen_at": moment(device.first_seen_at),
+        "last_seen_at": moment(device.last_seen_at),
+        "trusted_until": moment(device.trusted_until) if device.trusted_until else None,
+    }
+
+
+def tokens_shape(tokens: Tokens) -> dict[str, Any]:
+    """Return *tokens* as the body shows them: the refresh token of a cookie session is never in it."""
+    shape: dict[str, Any] = {
+        "access_token": tokens.access_token,
+        "token_type": "Bearer",
+        "expires_in": tokens.expires_in,
+    }
+    if tokens.session.transport == Transport.BEARER:
+        shape["refresh_token"] = tokens.refresh_token
+    return shape
+
+
+def moment(at: datetime) -> str:
+    """Return *at* as RFC 3339 in UTC, to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

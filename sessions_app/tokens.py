@@ -1,0 +1,241 @@
+"""Access and refresh tokens: how they are written and when they are believed.
+
+Reading follows RFC 8725: one algorithm a key and the key chooses it (3.1), every check of signature and claims made
+here (3.3, 3.8, 3.9), no key and no address taken from a token (3.10), explicit types (3.11) and rules that exclude
+each other for the two kinds (3.12). What a header may hold is fixed, so ``crit``, ``jku``, ``x5u``, ``jwk``, ``zip``
+and everything else unheard of is refused with it.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, ClassVar
+from uuid import UUID
+
+import jwt
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from jwt.utils import base64url_decode
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError
+
+from gatehouse.ids import uuid7
+from gatehouse.problems import Problem
+from sessions_app import keyring
+from sessions_app.conf import SessionSettings, app_settings
+from sessions_app.models import Session
+
+ACCESS = "access"
+REFRESH = "refresh"
+
+_HEADER_TYPES = {ACCESS: "at+jwt", REFRESH: "JWT"}
+_COMPACT = re.compile(r"([A-Za-z0-9_-]{1,256})\.[A-Za-z0-9_-]{1,3072}\.[A-Za-z0-9_-]{1,1024}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What a client takes away from a sign-in or a refresh, and the session it hangs on."""
+
+    session: Session
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What both kinds of token say; every member was checked for its type."""
+
+    sub: str
+    sid: UUID
+    jti: UUID
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessClaims(Claims):
+    """What an access token says."""
+
+    auth_time: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshClaims(Claims):
+    """What a refresh token says."""
+
+
+class KeyBackend(TokenBackend):  # type: ignore[misc] - the library ships no types
+    """One key's way of writing and reading: the header names the key and the kind of token."""
+
+    REQUIRED: ClassVar[tuple[str, ...]] = ("iss", "aud", "sub", "sid", "type", "jti", "iat", "exp")
+
+    def __init__(self, key: keyring.Key, conf: SessionSettings) -> None:
+        super().__init__(
+            key.algorithm, signing_key=key.secret, audience=conf.AUDIENCE, issuer=conf.issuer, leeway=conf.LEEWAY
+        )
+        self.kid = key.kid
+
+    def write(self, kind: str, payload: dict[str, Any]) -> str:
+        """Sign *payload*; equal payloads give equal bytes, which the grace of a refresh relies on."""
+        return jwt.encode(
+            {"iss": self.issuer, "aud": self.audience, **payload, "type": kind},
+            self.prepared_signing_key,
+            algorithm=self.algorithm,
+            headers={"kid": self.kid, "typ": _HEADER_TYPES[kind]},
+        )
+
+    def read(self, raw: str) -> dict[str, Any]:
+        """Return the claims of *raw*, whose end is not looked at; raises TokenBackendError."""
+        try:
+            return jwt.decode(
+                raw,
+                self.prepared_signing_key,
+                algorithms=[self.algorithm],
+                audience=self.audience,
+                issuer=self.issuer,
+                leeway=self.get_leeway(),
+                options={"require": list(self.REQUIRED), "strict_aud": True, "verify_exp": False},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
+            raise TokenBackendError("the token does not verify") from error
+
+
+def issue(session: Session) -> Tokens:
+    """Write a fresh access token and the refresh token that the row of *session* describes."""
+    return Tokens(
+        session=session,
+        access_token=access_for(session),
+        refresh_token=_refresh_for(session),
+        expires_in=int(app_settings().ACCESS_TTL.total_seconds()),
+    )
+
+
+def access_for(session: Session) -> str:
+    """Write an access token for *session*; what the host adds never replaces a claim of ours."""
+    now = int(timezone.now().timestamp())
+    payload = {
+        **_further_claims(session.user),
+        "sub": str(session.user_id),
+        "sid": str(session.pk),
+        "jti": str(uuid7()),
+        "iat": now,
+        "exp": now + int(app_settings().ACCESS_TTL.total_seconds()),
+        "auth_time": _epoch(session.authenticated_at),
+    }
+    return _signing_backend().write(ACCESS, payload)
+
+
+def read_access(raw: str, *, allow_expired: bool = False) -> AccessClaims:
+    """Return what an access token says; raises access_invalid, access_expired."""
+    payload = _verified(raw, ACCESS, Problem("access_invalid"))
+    auth_time = payload.get("auth_time")
+    if not _is_time(auth_time):
+        raise Problem("access_invalid")
+    claims = AccessClaims(**_claims(payload, Problem("access_invalid")), auth_time=auth_time)
+    if not allow_expired and _is_over(claims):
+        raise Problem("access_expired")
+    return claims
+
+
+def read_refresh(raw: str, *, allow_expired: bool = False) -> RefreshClaims:
+    """Return what a refresh token says; raises refresh_invalid, session_expired.
+
+    The verdict on a refresh asks the row before the clock, so rotation allows an expired one here.
+    """
+    payload = _verified(raw, REFRESH, Problem("refresh_invalid"))
+    claims = RefreshClaims(**_claims(payload, Problem("refresh_invalid")))
+    if not allow_expired and _is_over(claims):
+        raise Problem("session_expired")
+    return claims
+
+
+def _refresh_for(session: Session) -> str:
+    if session.refresh_id is None or session.refresh_issued_at is None or session.refresh_expires_at is None:
+        raise ValueError("this session has no refresh token")
+    payload = {
+        "sub": str(session.user_id),
+        "sid": str(session.pk),
+        "jti": str(session.refresh_id),
+        "iat": _epoch(session.refresh_issued_at),
+        "exp": _epoch(session.refresh_expires_at),
+    }
+    return _signing_backend().write(REFRESH, payload)
+
+
+def _further_claims(user: Any) -> dict[str, Any]:
+    path = app_settings().CLAIMS
+    if not path:
+        return {}
+    claims_of: Callable[[Any], dict[str, Any]] = import_string(path)
+    return claims_of(user)
+
+
+def _verified(raw: str, kind: str, problem: Problem) -> dict[str, Any]:
+    backend = _backend_named_by(raw, kind)
+    if backend is None:
+        raise problem
+    try:
+        payload = backend.read(raw)
+    except TokenBackendError as error:
+        raise problem from error
+    if payload["type"] != kind:
+        raise problem
+    return payload
+
+
+def _backend_named_by(raw: str, kind: str) -> KeyBackend | None:
+    """Return the backend of the key that the header of *raw* names, where the header is one of ours."""
+    match = _COMPACT.fullmatch(raw)
+    if match is None:
+        return None
+    try:
+        header = json.loads(base64url_decode(match.group(1)))
+    except ValueError:
+        return None
+    kid = header.get("kid") if isinstance(header, dict) else None
+    key = keyring.verifying_key(kid) if isinstance(kid, str) else None
+    if key is None or header != {"alg": key.algorithm, "kid": key.kid, "typ": _HEADER_TYPES[kind]}:
+        return None
+    return _backend(key, app_settings())
+
+
+def _signing_backend() -> KeyBackend:
+    return _backend(keyring.signing_key(), app_settings())
+
+
+@lru_cache(maxsize=16)
+def _backend(key: keyring.Key, conf: SessionSettings) -> KeyBackend:
+    return KeyBackend(key, conf)
+
+
+def _claims(payload: dict[str, Any], problem: Problem) -> dict[str, Any]:
+    sub, sid, jti = payload["sub"], _uuid(payload["sid"]), _uuid(payload["jti"])
+    if not sub or sid is None or jti is None or not _is_time(payload["iat"]) or not _is_time(payload["exp"]):
+        raise problem
+    return {"sub": sub, "sid": sid, "jti": jti, "issued_at": payload["iat"], "expires_at": payload["exp"]}
+
+
+def _uuid(value: object) -> UUID | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        found = UUID(value)
+    except ValueError:
+        return None
+    return found if str(found) == value else None
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_over(claims: Claims) -> bool:
+    return claims.expires_at <= timezone.now().timestamp() - app_settings().LEEWAY.total_seconds()
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.timestamp())
