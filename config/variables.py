@@ -118,9 +118,9 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             app="GATEHOUSE",
             says="Where the types of API problems are described. Default BASE_URL/problems.",
         ),
-        Variable(name="ACCENT_COLOUR", app="GATEHOUSE", says="The pages' accent, as a CSS colour. Empty: the one that ships."),
-        Variable(name="RADIUS", app="GATEHOUSE", says="The pages' corner radius, as a CSS length. Empty: the one that ships."),
-        Variable(name="MARK", app="GATEHOUSE", says="The address of your own mark (SVG or PNG, same origin). Empty: ours."),
+        Variable(name="ACCENT_COLOUR", app="GATEHOUSE", says="The pages' accent, as #rrggbb. Empty: the one that ships."),
+        Variable(name="RADIUS", app="GATEHOUSE", says="The pages' corner radius, such as 4px. Empty: the one that ships."),
+        Variable(name="MARK", app="GATEHOUSE", says="The path of your own mark among the static files. Empty: ours."),
     ),
     "Database and cache": (
         Variable(

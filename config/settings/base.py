@@ -73,6 +73,7 @@ MIDDLEWARE = _present(
         "django_permissions_policy.PermissionsPolicyMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "corsheaders.middleware.CorsMiddleware",
+        "config.https.RefusePlainApiMiddleware",
         "gatehouse.bodies.BodyLimitMiddleware",
         "gatehouse.limits.LimitsMiddleware",
         "sessions_app.middleware.DoorSessionMiddleware",
@@ -93,6 +94,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.pages.context.site",
             ],
         },
     }
@@ -222,4 +224,5 @@ AUDIT: dict[str, Any] = {
 # -- Mail and logs ------------------------------------------------------------------------------------------------
 MAIL = mail.mail(ENV, default="console:" if PRODUCTION else "dev:")
 locals().update(MAIL)
+DEVELOPMENT_MAILBOX = ""  # the folder behind /dev/mail/; development names one
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.text("EMAIL_FROM")

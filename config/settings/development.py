@@ -2,7 +2,7 @@
 
 from config.refusals import refuse
 from config.settings.base import *
-from config.settings.base import ALLOWED_HOSTS, ENV, TEMPLATES
+from config.settings.base import ALLOWED_HOSTS, ENV, TEMPLATES, VAR_DIR
 
 ALLOWED_HOSTS = list(dict.fromkeys([*ALLOWED_HOSTS, "localhost", "127.0.0.1", "[::1]"]))
 STORAGES = {
@@ -16,5 +16,7 @@ TEMPLATES[0]["OPTIONS"]["loaders"] = [
     "django.template.loaders.filesystem.Loader",
     "django.template.loaders.app_directories.Loader",
 ]
+
+DEVELOPMENT_MAILBOX = str(VAR_DIR / "mail")
 
 refuse(ENV.check())

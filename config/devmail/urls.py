@@ -1,0 +1,10 @@
+from django.urls import path
+
+from config.devmail import views
+
+app_name = "devmail"
+urlpatterns = [
+    path("", views.mail_list, name="list"),
+    path("<slug:mail_id>", views.mail_detail, name="detail"),
+    path("<slug:mail_id>/html", views.mail_html, name="html"),
+]
