@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import structlog
 import ua_parser
@@ -27,6 +28,7 @@ _HEADER_LENGTH = 4096
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
 _PORT = re.compile(r"\[(?P<six>[^\]]+)\](:\d{1,5})?|(?P<four>[\d.]+):\d{1,5}")
+_HEALTH = "/health"
 _FORWARDING = ("HTTP_X_REAL_IP", "HTTP_FORWARDED")
 _MOBILE_SYSTEMS = frozenset({"iOS", "Android", "Windows Phone", "KaiOS", "HarmonyOS"})
 _TOOLS = frozenset({"curl", "Wget", "HTTPie", "PostmanRuntime", "okhttp", "Python Requests", "aiohttp", "axios"})
@@ -82,6 +84,7 @@ class ClientMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         client = _read(request)
         request.client = client  # type: ignore[attr-defined]
+        _accept_probe(request, client)
         with structlog.contextvars.bound_contextvars(request_id=client.request_id):
             response = self.get_response(request)
         response["X-Request-ID"] = client.request_id
@@ -98,11 +101,18 @@ def _read(request: HttpRequest) -> Client:
     return Client(ip=ip, user_agent=agent, device_name=name, device_kind=kind, request_id=request_id)
 
 
+def _accept_probe(request: HttpRequest, client: Client) -> None:
+    """Let a probe on this machine ask for the health under any Host: it knows only an address and a port."""
+    on_loopback = client.ip is not None and ip_address(client.ip).is_loopback
+    if on_loopback and request.path_info.startswith(_HEALTH):
+        request.META["HTTP_HOST"] = urlsplit(app_settings().BASE_URL).netloc
+
+
 def _address(meta: dict[str, Any]) -> str | None:
     """Return the client's address; drop the headers of forwarding where the peer is not trusted."""
     peer = normalise_ip(str(meta.get("REMOTE_ADDR", "")))
     chain = str(meta.get("HTTP_X_FORWARDED_FOR", ""))
-    trusted = _trusted(app_settings().TRUSTED_PROXIES)
+    trusted = trusted_proxies(app_settings().TRUSTED_PROXIES)
     if not _is_trusted(peer, trusted):
         for name in [key for key in meta if key in _FORWARDING or key.startswith("HTTP_X_FORWARDED_")]:
             del meta[name]
@@ -142,7 +152,7 @@ def normalise_ip(text: str) -> str | None:
 
 
 @lru_cache(maxsize=8)
-def _trusted(setting: str) -> int | tuple[Network, ...]:
+def trusted_proxies(setting: str) -> int | tuple[Network, ...]:
     text = setting.strip()
     if text.isdigit():
         return int(text)

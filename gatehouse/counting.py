@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils.dateparse import parse_datetime
 
 if TYPE_CHECKING:
     from .models import Counter
@@ -83,10 +82,11 @@ def _run(connection: BaseDatabaseWrapper, statement: str, parameters: list[Any])
 
 def _refuse_inside_transaction(connection: BaseDatabaseWrapper) -> None:
     """Refuse to count inside somebody's transaction; the one that a test case opens does not count."""
-    if any(not block._from_testcase for block in connection.atomic_blocks):
+    blocks: list[Any] = connection.atomic_blocks
+    if any(not block._from_testcase for block in blocks):
         raise RuntimeError("Limits are taken before a transaction, never inside one.")
 
 
 def _aware(value: Any) -> datetime:
-    moment = parse_datetime(value) if isinstance(value, str) else value
+    moment: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

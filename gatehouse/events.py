@@ -4,6 +4,8 @@ An event is a frozen dataclass in the past tense in the ``events.py`` of its app
 the OWASP logging vocabulary. Put nothing secret into one: everything in it is stored for years.
 """
 
+# ruff: noqa: S105  (reasons that hold the words token and password are not passwords)
+
 import dataclasses
 import getpass
 from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
-class KeyField(models.CharField):
+class KeyField(models.CharField):  # type: ignore[type-arg]  # generic for the type checker only
     """A text that is compared byte by byte on every database.
 
     MariaDB compares text without regard to case and accents unless the column says otherwise; a key must not

@@ -12,23 +12,25 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django_ratelimit.core import get_usage
 
+from . import memory
 from .client import client_of
 from .conf import app_settings
 from .counting import Counted
 from .hashing import keyed_hash
-from .memory import count_in_memory
 from .models import Counter
 from .problems.answers import problem_answer
 from .problems.problem import Problem
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _QUARTER = timedelta(minutes=15)
-_UNCOUNTED = ("/health", "/static/")  # probes and files, which answer from memory
 
 Hit = tuple[str, str]
 
@@ -172,8 +174,6 @@ class LimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(_UNCOUNTED):
-            return self.get_response(request)
         try:
             take(request, ("wide_ip", client_of(request).network))
         except LimitReached as problem:
@@ -207,12 +207,28 @@ def _count_in_database(hits: Iterable[Hit], now: datetime) -> dict[Hit, Usage]:
 def _count_in_memory(request: Any, hits: Iterable[Hit]) -> dict[Hit, Usage]:
     http = getattr(request, "_request", request)
     usages = {}
-    for name, value in hits:
-        limit = LIMITS[name]
+    for hit in hits:
+        limit = LIMITS[hit[0]]
         if limit.store == "memory":
-            count, left = count_in_memory(http, name, _key(name, value), limit.scaled, limit.seconds)
-            usages[(name, value)] = Usage(limit, count, left)
+            key = _key(*hit)
+            ask = partial(_ask_cache, http, limit, key) if _has_cache() else None
+            usages[hit] = Usage(limit, *memory.count(key, limit.seconds, ask))
     return usages
+
+
+def _has_cache() -> bool:
+    return getattr(settings, "RATELIMIT_USE_CACHE", "") in settings.CACHES
+
+
+def _ask_cache(request: Any, limit: Limit, key: str) -> tuple[int, int] | None:
+    """Count in the cache that ``RATELIMIT_USE_CACHE`` names; None where it swallowed its own failure."""
+    rate = (limit.scaled, limit.seconds)
+    usage = get_usage(request, group=limit.name, key=lambda _group, _request: key, rate=rate, increment=True)
+    if usage is None:  # switched off by RATELIMIT_ENABLE
+        return 0, limit.seconds
+    if not usage["limit"]:
+        return None
+    return int(usage["count"]), max(1, int(usage["time_left"]))
 
 
 def _usage(limit: Limit, counted: Counted, now: datetime) -> Usage:

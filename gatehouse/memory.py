@@ -1,17 +1,14 @@
-"""Counting that may be forgotten: the cache through django-ratelimit, this process where the cache is away.
+"""Counting that may be forgotten, for the limits whose store is ``memory``.
 
-It serves the limits whose store is ``memory``; ``limits.py`` alone calls it, and nothing else imports
-django-ratelimit, whose cache is the one that ``RATELIMIT_USE_CACHE`` names. A cache that fails is left alone for a few seconds, so that its time-outs do not slow every
-request, and is reported once a minute.
+The cache is asked first. One that fails is left alone for a few seconds, so that its time-outs do not slow every
+request, and is reported once a minute; meanwhile this process counts by itself, so a limit is never open.
 """
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
-from django.conf import settings
-from django.http import HttpRequest
-from django_ratelimit.core import get_usage
 
 log = structlog.get_logger(__name__)
 
@@ -21,46 +18,35 @@ _MOST_KEYS = 100_000
 
 _lock = threading.Lock()
 _windows: dict[str, tuple[float, int]] = {}  # when the window ends, and its hits
-_state = {"asked_again": 0.0, "reported": float("-inf")}
+_state = {"ask_again": 0.0, "report_again": 0.0}
+
+Ask = Callable[[], tuple[int, int] | None]
 
 
-def count_in_memory(request: HttpRequest | None, name: str, key: str, number: int, seconds: int) -> tuple[int, int]:
-    """Count one hit, and return the hits of the window and the whole seconds that are left of it."""
-    if _has_cache() and time.monotonic() >= _state["asked_again"]:
-        counted = _count_in_cache(request, name, key, number, seconds)
-        if counted is not None:
-            return counted
-        _rest()
-    return _count_here(f"{name}:{key}", seconds)
+def count(key: str, seconds: int, ask: Ask | None) -> tuple[int, int]:
+    """Count one hit, and return the hits of the window and the whole seconds that are left of it.
+
+    *ask* counts in the cache; it returns None, or raises whatever the cache raises, where the cache is away.
+    """
+    if ask is not None and time.monotonic() >= _state["ask_again"]:
+        try:
+            counted = ask()
+        except Exception as error:  # every cache has exceptions of its own
+            counted = None
+            _report(type(error).__name__)
+        else:
+            if counted is not None:
+                return counted
+            _report("no answer")
+        _state["ask_again"] = time.monotonic() + _REST
+    return _count_here(key, seconds)
 
 
 def forget_all() -> None:
     """Forget what this process counted, and ask the cache again; for tests."""
     with _lock:
         _windows.clear()
-        _state.update(asked_again=0.0, reported=float("-inf"))
-
-
-def _has_cache() -> bool:
-    return getattr(settings, "RATELIMIT_USE_CACHE", "") in settings.CACHES
-
-
-def _count_in_cache(
-    request: HttpRequest | None, name: str, key: str, number: int, seconds: int
-) -> tuple[int, int] | None:
-    try:
-        usage = get_usage(
-            request, group=name, key=lambda _group, _request: key, rate=(number, seconds), increment=True
-        )
-    except Exception as error:  # noqa: BLE001  (each cache has exceptions of its own, and none may open or break a door)
-        _report(error)
-        return None
-    if usage is None:  # switched off by RATELIMIT_ENABLE
-        return 0, seconds
-    if not usage["limit"]:  # what django-ratelimit says where the cache swallowed its failure
-        _report(None)
-        return None
-    return int(usage["count"]), max(1, int(usage["time_left"]))
+        _state.update(ask_again=0.0, report_again=0.0)
 
 
 def _count_here(key: str, seconds: int) -> tuple[int, int]:
@@ -68,8 +54,8 @@ def _count_here(key: str, seconds: int) -> tuple[int, int]:
     with _lock:
         end, hits = _windows.get(key, (0.0, 0))
         if end <= now:
-            end, hits = now + seconds, 0
             _make_room(now)
+            end, hits = now + seconds, 0
         _windows[key] = (end, hits + 1)
     return hits + 1, max(1, int(end - now + 0.999))
 
@@ -83,12 +69,8 @@ def _make_room(now: float) -> None:
         del _windows[key]
 
 
-def _rest() -> None:
-    _state["asked_again"] = time.monotonic() + _REST
-
-
-def _report(error: Exception | None) -> None:
+def _report(error: str) -> None:
     now = time.monotonic()
-    if now - _state["reported"] >= _REPORT_EVERY:
-        _state["reported"] = now
-        log.warning("limits_cache_unavailable", error=type(error).__name__ if error else "no answer")
+    if now >= _state["report_again"]:
+        _state["report_again"] = now + _REPORT_EVERY
+        log.warning("limits_cache_unavailable", error=error)

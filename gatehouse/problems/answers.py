@@ -8,8 +8,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist, loader
 from django.utils.html import format_html
 
-from ..client import client_of
-from ..conf import app_settings
+from gatehouse.client import client_of
+from gatehouse.conf import app_settings
+
 from .problem import Problem
 from .table import PROBLEMS
 
@@ -54,9 +55,7 @@ def problem_response(problem: Problem, request: object) -> HttpResponse:
     if problem.code == "validation_failed":
         body["errors"] = [error.as_json() for error in problem.errors]
     body |= problem.members
-    response = JsonResponse(
-        body, status=problem.status, content_type=CONTENT_TYPE, encoder=DjangoJSONEncoder
-    )
+    response = JsonResponse(body, status=problem.status, content_type=CONTENT_TYPE, encoder=DjangoJSONEncoder)
     return _with_headers(response, problem)
 
 
@@ -72,7 +71,7 @@ def problem_page(problem: Problem, request: HttpRequest, template: str = "") -> 
         "site_name": settings.SITE_NAME,
     }
     try:
-        html = loader.render_to_string(name, context, None if problem.status in _STATIC else request)
+        html: str = loader.render_to_string(name, context, None if problem.status in _STATIC else request)
     except TemplateDoesNotExist:
         html = _bare_page(problem, context["request_id"])
     response = HttpResponse(html, status=problem.status)

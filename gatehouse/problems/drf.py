@@ -50,7 +50,7 @@ def problem_of(error: BaseException) -> Problem | None:
     if isinstance(error, exceptions.ValidationError):
         return Problem("validation_failed", errors=list(_field_errors(error.detail)))
     if isinstance(error, exceptions.Throttled):
-        return Problem("rate_limited", retry_after=error.wait)
+        return Problem("rate_limited", retry_after=getattr(error, "wait", None))
     for kind, code in _CODES:
         if isinstance(error, kind):
             return Problem(code)

@@ -23,7 +23,7 @@ class ProblemKind:
     challenge: str = ""
 
 
-_TOKEN = "invalid_token"
+_TOKEN = "invalid_token"  # noqa: S105  (a word of RFC 6750)
 
 PROBLEMS: Final[dict[str, ProblemKind]] = {
     "validation_failed": ProblemKind(400, _("Some values were refused"), _("Look at each entry of errors.")),
@@ -54,9 +54,7 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     ),
     "session_revoked": ProblemKind(401, _("The session has ended"), _("Sign in again."), _TOKEN),
     "session_expired": ProblemKind(401, _("The session is too old"), _("Sign in again."), _TOKEN),
-    "permission_denied": ProblemKind(
-        403, _("You do not have access to this"), _("Your account may not do this.")
-    ),
+    "permission_denied": ProblemKind(403, _("You do not have access to this"), _("Your account may not do this.")),
     "account_disabled": ProblemKind(403, _("This account is disabled"), _("Ask support for help.")),
     "csrf_failed": ProblemKind(
         403, _("The request did not come from our page"), _("Load the page again, then repeat what you did.")
@@ -70,17 +68,13 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "role_not_allowed": ProblemKind(
         403, _("Your role does not allow this"), _("The account or role concerned is not below yours.")
     ),
-    "self_action_forbidden": ProblemKind(
-        403, _("You cannot do this to yourself"), _("Ask another member of staff.")
-    ),
+    "self_action_forbidden": ProblemKind(403, _("You cannot do this to yourself"), _("Ask another member of staff.")),
     "factor_required": ProblemKind(403, _("A further proof is needed"), _("Give a code of one of the methods.")),
     "not_found": ProblemKind(404, _("Not found"), _("There is nothing here.")),
     "method_not_allowed": ProblemKind(405, _("This method is not for this path"), _("Allow names those that are.")),
     "not_acceptable": ProblemKind(406, _("No such representation"), _("Answers are application/json.")),
     "conflict": ProblemKind(409, _("This does not fit how things stand"), _("Look at how things stand, then repeat.")),
-    "challenge_expired": ProblemKind(
-        410, _("This sign-in has ended"), _("Start again with your email and password.")
-    ),
+    "challenge_expired": ProblemKind(410, _("This sign-in has ended"), _("Start again with your email and password.")),
     "payload_too_large": ProblemKind(
         413, _("The body is too large"), _("A body has at most 64 KiB, and says its length.")
     ),
@@ -92,7 +86,5 @@ PROBLEMS: Final[dict[str, ProblemKind]] = {
     "internal_error": ProblemKind(
         500, _("There is a problem with the service"), _("It was recorded. Name the request id when you ask for help.")
     ),
-    "service_unavailable": ProblemKind(
-        503, _("The service is not available"), _("Try again as Retry-After says.")
-    ),
+    "service_unavailable": ProblemKind(503, _("The service is not available"), _("Try again as Retry-After says.")),
 }
