@@ -96,7 +96,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             choices=("", "json", "text"),
             says="json or text. Default: text in development, json in production.",
         ),
-        Variable(name="LOG_FILE", says="Write lines to this file, too. Empty: standard output alone; the runtime rotates."),
+        Variable(name="LOG_FILE", says="Write lines to this file (it may be rotated) instead of the standard error."),
     ),
 }
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from config import caches, databases, env, keys, mail
 from config.env import BASE_DIR, VAR_DIR
+from gatehouse.logs import logging_config
 
 ENV = env.current()
 KEYS = keys.rings(ENV)
@@ -36,7 +37,7 @@ def _present(names: list[str]) -> list[str]:
 
 def _found(name: str) -> bool:
     parts = name.split(".")
-    if parts[0] not in ("accounts","adminpanel","audit","gatehouse","sessions_app") or parts[0] == "config":
+    if name.startswith("gatehouse.problems") or parts[0] not in ("accounts","adminpanel","audit","gatehouse","sessions_app") or parts[0] == "config":
         return True
     return (BASE_DIR / parts[0] / f"{parts[1]}.py").exists()
 
@@ -67,6 +68,7 @@ MIDDLEWARE = _present(
         "gatehouse.client.ClientMiddleware",
         "gatehouse.requests.RequestLogMiddleware",
         "gatehouse.problems.ProblemMiddleware",
+        "gatehouse.requests.ApiPathMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "gatehouse.headers.SecurityHeadersMiddleware",
         "csp.middleware.CSPMiddleware",
@@ -114,7 +116,7 @@ MEDIA_ROOT = VAR_DIR / "media"
 
 # -- Who somebody is ----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User" if _found("accounts.apps.A") else "auth.User"
-AUTHENTICATION_BACKENDS = ["accounts.backend.RoleBackend"]
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
     "accounts.hashers.Argon2id",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",  # these two verify older hashes, which are then upgraded
@@ -173,7 +175,7 @@ REST_FRAMEWORK = {
         "sessions_app.authentication.PageSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["gatehouse.api.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "gatehouse.problems.exception_handler",
@@ -194,6 +196,7 @@ SPECTACULAR_SETTINGS = {
 
 # -- The lockout's records: accounts/lockout.py refuses by itself, axes only keeps what staff see -------------------
 AXES_DISABLE_ACCESS_LOG = True
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.axes_ip"
 AXES_USERNAME_CALLABLE = "accounts.lockout.axes_username"
 SILENCED_SYSTEM_CHECKS = ["axes.W002", "axes.W003"]  # its middleware and backend would answer instead of the lockout
 
@@ -214,15 +217,24 @@ SESSIONS: dict[str, Any] = {
 }
 ACCOUNTS: dict[str, Any] = ENV.overrides("ACCOUNTS")
 AUDIT: dict[str, Any] = {
-    "SOURCES": (
-        "sessions_app.signals.security_event",
-        "accounts.signals.security_event",
-        "adminpanel.signals.security_event",
+    "SOURCES": tuple(
+        _present(
+            [
+                "sessions_app.signals.security_event",
+                "accounts.signals.security_event",
+                "adminpanel.signals.security_event",
+            ]
+        )
     )
 }
 
 # -- Mail and logs ------------------------------------------------------------------------------------------------
 MAIL = mail.mail(ENV, default="console:" if PRODUCTION else "dev:")
 locals().update(MAIL)
+LOGGING = logging_config(
+    json=(ENV.text("LOG_FORMAT") or ("json" if PRODUCTION else "text")) == "json",
+    level=ENV.text("LOG_LEVEL"),
+    file=ENV.text("LOG_FILE"),
+)
 DEVELOPMENT_MAILBOX = ""  # the folder behind /dev/mail/; development names one
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENV.text("EMAIL_FROM")
