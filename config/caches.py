@@ -9,9 +9,9 @@ _PATIENCE = 0.25  # seconds; a slow cache is worse than none
 
 
 def caches(redis_url: str) -> dict[str, Any]:
-    """Return Django's cache settings. With Redis, ``limits`` is there too, and its errors are seen by the limits."""
+    """Return Django's cache settings. ``limits`` counts requests; the limits see its errors and count on their own."""
     if not redis_url:
-        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+        return {"default": _memory("default", 1_000), "limits": _memory("limits", 100_000)}
     return {
         "default": _redis(redis_url, "cache", ignore=True),
         "limits": _redis(redis_url, "limits", ignore=False),
@@ -30,6 +30,11 @@ def answers(redis_url: str) -> bool:
 def is_redis_url(url: str) -> bool:
     """Tell whether *url* has a form that a Redis client takes."""
     return urlsplit(url).scheme in {"redis", "rediss", "unix"}
+
+
+def _memory(name: str, entries: int) -> dict[str, Any]:
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    return {"BACKEND": backend, "LOCATION": name, "OPTIONS": {"MAX_ENTRIES": entries}}
 
 
 def _redis(url: str, prefix: str, *, ignore: bool) -> dict[str, Any]:
