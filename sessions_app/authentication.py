@@ -65,9 +65,9 @@ def caller(request: Request, raw: str) -> Principal:
     now = timezone.now()
     session = principal.find(claims.sid)
     if session is None or str(session.user_id) != claims.sub or session.door != Door.API:
-        problem = Problem("access_invalid")
-        refusals.note_refused_token(kind=tokens.ACCESS, problem=problem, client=client, session_id=claims.sid)
-        raise problem
+        invalid = Problem("access_invalid")
+        refusals.note_refused_token(kind=tokens.ACCESS, problem=invalid, client=client, session_id=claims.sid)
+        raise invalid
     reason = principal.end_of(session, now)
     if reason is not None:
         sessions.use_after_end(session=session, reason=reason, client=client, now=now)

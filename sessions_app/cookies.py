@@ -8,8 +8,10 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from gatehouse.client import client_of
 from gatehouse.conf import app_settings as ground_settings
 from gatehouse.problems import FieldError, Problem
+from sessions_app import refusals
 from sessions_app.models import Door, Session, Transport
 from sessions_app.tokens import Tokens
 
@@ -27,15 +29,15 @@ def transport_of(request: HttpRequest) -> Transport:
 
     Raises validation_failed for a header that names neither; origin_not_allowed where another site asks for cookies.
     """
-    transport = _asked_for(request) or (Transport.COOKIE if _is_browser(request) else Transport.BEARER)
+    transport = asked_for(request) or (Transport.COOKIE if _is_browser(request) else Transport.BEARER)
     if transport == Transport.COOKIE and not _may_use_cookies(request):
-        raise Problem("origin_not_allowed")
+        raise _refused_origin(request)
     return transport
 
 
 def wants_cookie(request: HttpRequest) -> bool:
     """Whether *request* says that its proof comes in a cookie."""
-    return _asked_for(request) == Transport.COOKIE
+    return asked_for(request) == Transport.COOKIE
 
 
 def require_cookie_origin(request: HttpRequest) -> None:
@@ -44,7 +46,7 @@ def require_cookie_origin(request: HttpRequest) -> None:
     The header cannot be set by a form, nor by a script of another origin without a preflight.
     """
     if not wants_cookie(request) or "Origin" not in request.headers or not _may_use_cookies(request):
-        raise Problem("origin_not_allowed")
+        raise _refused_origin(request)
 
 
 def read_refresh(request: HttpRequest) -> str | None:
@@ -99,7 +101,8 @@ def _age(session: Session) -> int:
     return max(0, int((end - timezone.now()).total_seconds()))
 
 
-def _asked_for(request: HttpRequest) -> Transport | None:
+def asked_for(request: HttpRequest) -> Transport | None:
+    """Return the transport that the header names, or None without it; raises validation_failed for another word."""
     asked = request.headers.get(TRANSPORT_HEADER)
     if asked is None:
         return None
@@ -108,6 +111,11 @@ def _asked_for(request: HttpRequest) -> Transport | None:
     except ValueError:
         fault = FieldError(TRANSPORT_HEADER, "invalid", _("Send cookie or bearer."))
         raise Problem("validation_failed", errors=[fault]) from None
+
+
+def _refused_origin(request: HttpRequest) -> Problem:
+    refusals.note_refused_origin(origin=request.headers.get("Origin", ""), client=client_of(request))
+    return Problem("origin_not_allowed")
 
 
 def _is_browser(request: HttpRequest) -> bool:

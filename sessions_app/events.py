@@ -83,6 +83,14 @@ class SessionDenied(SecurityEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OriginRefused(SecurityEvent):
+    """A request wanted to use cookies from a site that is not ours, or did not say that it uses them."""
+
+    action: ClassVar[str] = "authz_fail"
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeviceAdded(SecurityEvent):
     """An account was used from a device it had not been used from; ``first`` where it had been used from none."""
 

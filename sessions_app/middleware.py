@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -35,7 +35,7 @@ class DoorSessionMiddleware(SessionMiddleware):
         """Open the Django session of the door that the request came to."""
         request.session = self.SessionStore(request.COOKIES.get(door_cookie(door_of(request))))
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Save what changed, and set or delete the door's cookie."""
         store = request.session
         name = door_cookie(door_of(request))

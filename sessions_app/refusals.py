@@ -8,7 +8,7 @@ from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import FailureReason, SecurityEvent
 from gatehouse.problems import Problem
-from sessions_app.events import SessionUsedAfterEnd, TokenRefused
+from sessions_app.events import OriginRefused, SessionUsedAfterEnd, TokenRefused
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
 from sessions_app.signals import announce
@@ -39,6 +39,13 @@ def note_use_after_end(*, session: Session, reason: RevokeReason, client: Client
             success=False,
             failure_reason=FailureReason.SESSION_EXPIRED if reason in EXPIRY else FailureReason.SESSION_ENDED,
         )
+    )
+
+
+def note_refused_origin(*, origin: str, client: Client) -> None:
+    """Record that *origin* may not use our cookies."""
+    note(
+        OriginRefused(client=client, origin=origin[:200], success=False, failure_reason=FailureReason.ORIGIN),
     )
 
 

@@ -8,7 +8,7 @@ from sessions_app.cookies import door_cookie
 from sessions_app.models import Door
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The access token."""
 
     target_class = "sessions_app.authentication.BearerAuthentication"
@@ -18,7 +18,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-class PageSessionScheme(OpenApiAuthenticationExtension):
+class PageSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The session cookie of a page, with its CSRF token."""
 
     target_class = "sessions_app.authentication.PageSessionAuthentication"

@@ -68,7 +68,7 @@ class RefreshClaims(Claims):
     """What a refresh token says."""
 
 
-class KeyBackend(TokenBackend):  # type: ignore[misc] - the library ships no types
+class KeyBackend(TokenBackend):  # type: ignore[misc]  # the library ships no types
     """One key's way of writing and reading: the header names the key and the kind of token."""
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("iss", "aud", "sub", "sid", "type", "jti", "iat", "exp")
@@ -133,7 +133,7 @@ def read_access(raw: str, *, allow_expired: bool = False) -> AccessClaims:
     """Return what an access token says; raises access_invalid, access_expired."""
     payload = _verified(raw, ACCESS, Problem("access_invalid"))
     auth_time = payload.get("auth_time")
-    if not _is_time(auth_time):
+    if not isinstance(auth_time, int) or not _is_time(auth_time):
         raise Problem("access_invalid")
     claims = AccessClaims(**_claims(payload, Problem("access_invalid")), auth_time=auth_time)
     if not allow_expired and _is_over(claims):

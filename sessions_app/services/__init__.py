@@ -1,16 +1,29 @@
 """Opening, using, renewing and ending sessions: the only code that writes a Session.
 
 Read as ``from sessions_app import services as sessions``. What says "in the caller's transaction" refuses to run
-outside one; ``rotate`` and the two ``end_by_`` open a durable one of their own.
+outside one; ``rotate`` and what begins with ``end_`` open a durable one of their own.
 """
 
-from sessions_app.services.ending import end_by_access, end_by_refresh, expire, revoke, revoke_all, use_after_end
+from sessions_app.services.ending import (
+    end_by_access,
+    end_by_refresh,
+    end_every,
+    end_others,
+    end_own,
+    expire,
+    revoke,
+    revoke_all,
+    use_after_end,
+)
 from sessions_app.services.opening import open, reauthenticated, touch
 from sessions_app.services.rotation import rotate
 
 __all__ = [
     "end_by_access",
     "end_by_refresh",
+    "end_every",
+    "end_others",
+    "end_own",
     "expire",
     "open",
     "reauthenticated",

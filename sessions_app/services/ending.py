@@ -2,19 +2,20 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from gatehouse.client import Client
-from gatehouse.events import Actor
+from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem
 from sessions_app import principal, refusals, tokens
-from sessions_app.events import SessionExpired, SessionRevoked, SignedOut
+from sessions_app.events import SessionDenied, SessionExpired, SessionRevoked, SignedOut
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
 from sessions_app.services.rows import lock, require_transaction, take_over
-from sessions_app.signals import announce
+from sessions_app.signals import announce, refuse
 
 
 def revoke(session: Session, *, reason: RevokeReason, client: Client, actor: Actor | None = None, by: str = "") -> bool:
@@ -42,7 +43,9 @@ def revoke_all(
     require_transaction()
     lock(user)
     now = timezone.now()
-    others = Session.objects.live(now).for_user(user).exclude(pk=keep.pk if keep else None)
+    others = Session.objects.live(now).for_user(user)
+    if keep is not None:
+        others = others.exclude(pk=keep.pk)
     ending = list(others.select_for_update().order_by("pk"))
     changes = _ending(reason, now, actor, by)
     others.update(**changes)
@@ -50,6 +53,34 @@ def revoke_all(
         take_over(session, changes)
         announce(_ended(session, client, actor))
     return len(ending)
+
+
+def end_own(*, user: Any, session_id: UUID, current: Session, client: Client) -> bool:
+    """End one of the sessions of *user*, who asks from *current*; return whether it was still live.
+
+    Raises not_found, for another's session as for none (ASVS 8.2.2); asking for another's is recorded.
+    """
+    session = Session.objects.filter(pk=session_id).first()
+    if session is None:
+        raise Problem("not_found")
+    if session.user_id != user.pk:
+        refuse(Problem("not_found"), _denied(session_id, current, client))
+    reason = RevokeReason.SIGNED_OUT if session.pk == current.pk else RevokeReason.SIGNED_OUT_ELSEWHERE
+    with transaction.atomic(durable=True):
+        return revoke(session, reason=reason, client=client)
+
+
+def end_others(*, current: Session, client: Client) -> int:
+    """End every session of its owner but *current*; return how many."""
+    with transaction.atomic(durable=True):
+        return revoke_all(user=current.user, reason=RevokeReason.SIGNED_OUT_ELSEWHERE, client=client, keep=current)
+
+
+def end_every(*, current: Session, client: Client) -> int:
+    """End every session of the owner of *current*, which goes last; return how many."""
+    with transaction.atomic(durable=True):
+        others = revoke_all(user=current.user, reason=RevokeReason.SIGNED_OUT_ELSEWHERE, client=client, keep=current)
+        return others + revoke(current, reason=RevokeReason.SIGNED_OUT, client=client)
 
 
 def end_by_refresh(*, raw_refresh: str, client: Client) -> Session | None:
@@ -100,6 +131,18 @@ def _end_claimed(claims: tokens.Claims, client: Client) -> Session | None:
         if session is None or str(session.user_id) != claims.sub:
             return None
         return session if revoke(session, reason=RevokeReason.SIGNED_OUT, client=client) else None
+
+
+def _denied(session_id: UUID, current: Session, client: Client) -> SessionDenied:
+    return SessionDenied(
+        client=client,
+        user_id=str(current.user_id),
+        actor=Actor.user(current.user),
+        session_id=str(current.pk),
+        resource=f"session:{session_id}",
+        success=False,
+        failure_reason=FailureReason.NOT_PERMITTED,
+    )
 
 
 def _ended(session: Session, client: Client, actor: Actor | None) -> SessionRevoked:

@@ -1,0 +1,58 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from gatehouse.api import StrictBooleanField, StrictSerializer, TokenField
+from sessions_app.models import Transport
+from sessions_app.paging import DEFAULT_LIMIT, HIGHEST_LIMIT
+from sessions_app.reasons import RevokeReason
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh_token = TokenField(required=False, max_length=None)  # a token too long to be ours is a bad token
+
+
+class RevokeAllSerializer(StrictSerializer):
+    include_current = StrictBooleanField(default=False)
+
+
+class PageQuerySerializer(StrictSerializer):
+    limit = serializers.IntegerField(default=DEFAULT_LIMIT, min_value=1, max_value=HIGHEST_LIMIT)
+    cursor = serializers.CharField(required=False, max_length=200)
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    access_token = serializers.CharField()
+    token_type = serializers.ChoiceField(["Bearer"])
+    expires_in = serializers.IntegerField()
+    refresh_token = serializers.CharField(required=False, help_text="Not where it travels in a cookie.")
+
+
+class SessionDeviceSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    kind = serializers.CharField()
+
+
+class SessionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    current = serializers.BooleanField()
+    device = SessionDeviceSerializer()
+    ip = serializers.IPAddressField(allow_null=True)
+    transport = serializers.ChoiceField(Transport.choices)
+    factors = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    revoked_at = serializers.DateTimeField(required=False)
+    revoked_reason = serializers.ChoiceField(RevokeReason.choices, required=False)
+    revoked_by = serializers.CharField(required=False, allow_null=True)
+
+
+class SessionListSerializer(serializers.Serializer[Any]):
+    results = SessionSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class RevokedSerializer(serializers.Serializer[Any]):
+    revoked = serializers.IntegerField()

@@ -1,0 +1,92 @@
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views import View
+from django.views.decorators.cache import never_cache
+
+from gatehouse.client import client_of
+from gatehouse.problems import Problem
+from sessions_app import browser
+from sessions_app import services as sessions
+from sessions_app.models import Session
+from sessions_app.pages.words import described
+from sessions_app.paging import InvalidCursorError, page_of
+
+PAGE_SIZE = 50
+
+
+class SeeOther(HttpResponseRedirect):
+    status_code = 303
+
+
+@method_decorator(never_cache, name="dispatch")
+class SessionListPage(LoginRequiredMixin, View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        current, now = _current(request), timezone.now()
+        try:
+            page = page_of(
+                user=request.user,
+                current_id=current.pk,
+                now=now,
+                limit=PAGE_SIZE,
+                cursor=request.GET.get("cursor"),
+            )
+        except InvalidCursorError:
+            raise Http404 from None
+        context: dict[str, Any] = {
+            "sessions": [described(session, current=current) for session in page.sessions],
+            "page": page,
+            "has_others": any(session.pk != current.pk for session in page.sessions),
+        }
+        return render(request, "sessions_app/session_list.html", context)
+
+
+@method_decorator(never_cache, name="dispatch")
+class EndSessionPage(LoginRequiredMixin, View):
+    def get(self, request: HttpRequest, session_id: UUID) -> HttpResponse:
+        current = _current(request)
+        session = Session.objects.live(timezone.now()).for_user(request.user).filter(pk=session_id).first()
+        if session is None:
+            raise Http404
+        return render(request, "sessions_app/session_end.html", {"shown": described(session, current=current)})
+
+    def post(self, request: HttpRequest, session_id: UUID) -> HttpResponse:
+        current = _current(request)
+        ended = sessions.end_own(user=request.user, session_id=session_id, current=current, client=client_of(request))
+        if session_id == current.pk:
+            browser.sign_out(request)
+            return SeeOther(resolve_url(settings.LOGIN_URL))
+        said = _("The session was signed out.") if ended else _("That session had already ended.")
+        messages.success(request, said)
+        return SeeOther(resolve_url("sessions_app:list"))
+
+
+@method_decorator(never_cache, name="dispatch")
+class EndOthersPage(LoginRequiredMixin, View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        others = Session.objects.live(timezone.now()).for_user(request.user).exclude(pk=_current(request).pk)
+        return render(request, "sessions_app/session_end_others.html", {"count": others.count()})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        count = sessions.end_others(current=_current(request), client=client_of(request))
+        said = ngettext("%(count)s other session was signed out.", "%(count)s other sessions were signed out.", count)
+        messages.success(request, said % {"count": count})
+        return SeeOther(resolve_url("sessions_app:list"))
+
+
+def _current(request: HttpRequest) -> Session:
+    """Return the session at hand; a user that another middleware signed in has none."""
+    principal = getattr(request, "principal", None)
+    if principal is None:
+        raise Problem("not_authenticated")
+    current: Session = principal.session
+    return current
