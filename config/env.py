@@ -1,6 +1,6 @@
 """The environment, read once and typed: the only module that looks at ``os.environ``.
 
-Order of force: the environment, then ``.env`` beside ``manage.py``. ``NAME_FILE`` names a file that holds the value
+Order of force: the environment, then ``.env`` beside ``manage.py`` (``ENV_FILE`` names another, or none if empty). ``NAME_FILE`` names a file that holds the value
 of ``NAME`` (a container's secret) and wins over ``NAME``. An empty value counts as not set. What cannot be read is
 kept as a fault, so that a start can name every fault at once; no fault repeats a value.
 """
@@ -20,7 +20,6 @@ from config.lifetimes import VARIABLES
 from config.variables import Kind, Variable
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
 SETTINGS = "config.settings"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -175,7 +174,13 @@ def current() -> Environment:
 
 @cache
 def _from_process() -> Environment:
-    return Environment({**read_dotenv(BASE_DIR / ".env"), **os.environ})
+    file = os.environ.get("ENV_FILE", ".env")
+    return Environment({**(read_dotenv(BASE_DIR / file) if file else {}), **os.environ})
+
+
+def var_dir(env: Environment) -> Path:
+    """Return the folder of what is made while the project runs."""
+    return BASE_DIR / env.text("VAR_DIR")
 
 
 def prepare() -> None:

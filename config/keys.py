@@ -5,23 +5,22 @@ import os
 import secrets
 from pathlib import Path
 
-from config.env import VAR_DIR, Environment
+from config.env import Environment, var_dir
 
 RINGS = ("SECRET_KEY", "JWT_SECRET", "MAIL_KEY", "ENCRYPTION_KEY", "AUDIT_KEY")
 HOW_TO_MAKE_ONE = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-DEVELOPMENT_FILE = VAR_DIR / "dev-secrets.json"
 
 
-def rings(env: Environment, *, path: Path = DEVELOPMENT_FILE) -> dict[str, tuple[str, ...]]:
+def rings(env: Environment) -> dict[str, tuple[str, ...]]:
     """Return every ring of keys, the one in use first.
 
-    In development a ring that the environment does not name is made once and kept in *path*, so that sessions and
+    In development a ring that the environment does not name is made once and kept under ``var/``, so that sessions and
     codes outlive a restart. In production it stays empty, and the start is refused.
     """
     found = {name: _named(env, name) for name in RINGS}
     missing = [name for name, ring in found.items() if not ring]
     if missing and env.text("ENVIRONMENT") == "development":
-        made = _development_secrets(path)
+        made = _development_secrets(var_dir(env) / "dev-secrets.json")
         found.update({name: (made[name],) for name in missing})
     return found
 

@@ -49,6 +49,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             default="false",
             says="Show tracebacks in the browser. Refused in production.",
         ),
+        Variable(name="VAR_DIR", default="var", says="The folder of what development keeps: database, secrets, mails."),
     ),
     "Secrets: 32 random bytes or more each. Development makes its own under var/": (
         Variable(

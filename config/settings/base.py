@@ -4,10 +4,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config import caches, databases, env, keys, mail
-from config.env import BASE_DIR, VAR_DIR
+from config.env import BASE_DIR
 from gatehouse.logs import logging_config
 
 ENV = env.current()
+VAR_DIR = env.var_dir(ENV)
 KEYS = keys.rings(ENV)
 PRODUCTION = ENV.text("ENVIRONMENT") == "production"
 
@@ -69,6 +70,7 @@ MIDDLEWARE = _present(
         "gatehouse.requests.RequestLogMiddleware",
         "gatehouse.problems.ProblemMiddleware",
         "gatehouse.requests.ApiPathMiddleware",
+        "gatehouse.requests.ApiPathMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "gatehouse.headers.SecurityHeadersMiddleware",
         "csp.middleware.CSPMiddleware",
@@ -105,6 +107,7 @@ TEMPLATES: list[dict[str, Any]] = [
 # -- Data ---------------------------------------------------------------------------------------------------------
 DATABASES = {"default": databases.database(ENV)}
 CACHES = caches.caches(ENV.text("REDIS_URL"))
+RATELIMIT_USE_CACHE = "limits"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]

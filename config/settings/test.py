@@ -18,7 +18,7 @@ env.isolate(
 )
 
 from config.settings.base import *  # noqa: E402 - the environment is cut off first
-from config.settings.base import TEMPLATES  # noqa: E402
+from config.settings.base import CACHES, TEMPLATES, VAR_DIR  # noqa: E402
 
 ENGINE = env.testing("TEST_DATABASE", "sqlite")
 _URLS = {
@@ -32,11 +32,14 @@ def _database() -> dict[str, Any]:
     """Return the engine's settings, with a test database of this run's own."""
     found = databases.from_url(_URLS[ENGINE])
     name = f"gatehouse_test_{os.getpid()}"
-    found.setdefault("TEST", {})["NAME"] = env.VAR_DIR / f"{name}.sqlite3" if ENGINE == "sqlite" else name
+    found.setdefault("TEST", {})["NAME"] = str(VAR_DIR / f"{name}.sqlite3") if ENGINE == "sqlite" else name
     return found
 
 
+TEST_SERVER_URL = _URLS[ENGINE]  # where sites under test make databases of their own
 DATABASES = {"default": _database()}
+for _cache in CACHES.values():
+    _cache["KEY_PREFIX"] = f"{_cache.get('KEY_PREFIX', 'gatehouse')}-test-{os.getpid()}"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
