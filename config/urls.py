@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from accounts.pages.views.plain import stylesheet
 from config import views
 
 API = "api/v1/"
@@ -27,6 +28,7 @@ def _included() -> list[URLPattern | URLResolver]:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     *_included(),
+    path("theme.css", stylesheet, name="theme"),
     path(f"{API}schema", SpectacularAPIView.as_view(), name="schema"),
     path(f"{API}docs", views.ApiDocsView.as_view(), name="docs"),
     path("api/<path:rest>", views.unknown_api_path),

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from gatehouse.conf import app_settings
 
@@ -16,5 +16,12 @@ def site(request: HttpRequest) -> dict[str, str]:
         "site_name": settings.SITE_NAME,
         "support_url": settings.SUPPORT_URL,
         "mark_url": static(settings.MARK or DEFAULT_MARK),
-        "theme_url": reverse("accounts:theme") if settings.ACCENT_COLOUR or settings.RADIUS else "",
+        "theme_url": _theme_url() if settings.ACCENT_COLOUR or settings.RADIUS else "",
     }
+
+
+def _theme_url() -> str:
+    try:
+        return reverse("theme")
+    except NoReverseMatch:  # a host that has not mounted it keeps the look as it is
+        return ""

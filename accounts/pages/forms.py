@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField
 from django.forms.renderers import TemplatesSetting
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts import passwords
 from accounts.conf import app_settings
 from accounts.pages.words import span
-from gatehouse.text import EMAIL_MAX_LENGTH, validate_email_address, validate_text
+from gatehouse.problems import Problem
+from gatehouse.text import validate_email_address, validate_text
 
 _NO_CORRECTION = {"autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
 _ASCII_DIGITS = str.maketrans({chr(0xFF10 + n): str(n) for n in range(10)})
@@ -111,7 +112,7 @@ class PasswordField(forms.CharField):
 class CodeField(forms.CharField):
     """The code of a mail or an app; spaces, hyphens and full-width digits do not matter."""
 
-    default_error_messages = {"required": gettext_lazy("Enter the code")}  # noqa: RUF012 - Django's own form of it
+    default_error_messages = {"required": gettext_lazy("Enter the code")}
 
     def __init__(self, **kwargs: Any) -> None:
         attrs = {"autocomplete": "one-time-code", "inputmode": "numeric", "class": "code-input", **_NO_CORRECTION}
@@ -147,9 +148,19 @@ class SignUpForm(PageForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password"].help_text = password_hint()
-        self.fields["terms"].label = format_html(
-            _('I agree to the <a href="{}" target="_blank" rel="noopener">terms (opens in a new tab)</a>'), app_settings().TERMS_URL or reverse("accounts:terms")
-        )
+        terms = app_settings().TERMS_URL or reverse("accounts:terms")
+        said = _('I agree to the <a href="{}" target="_blank" rel="noopener">terms (opens in a new tab)</a>')
+        self.fields["terms"].label = format_html(said, terms)
+
+    def clean(self) -> dict[str, Any]:
+        """Look at the password's shape here too, so that everything there is to mend is said at once."""
+        password = self.cleaned_data.get("password")
+        if password:
+            try:
+                passwords.check_policy(password, about=(self.cleaned_data.get("email", ""),))
+            except Problem as problem:
+                self.refuse({"password": [str(error.detail) for error in problem.errors]})
+        return self.cleaned_data
 
 
 class ResendForm(PageForm):
@@ -233,11 +244,3 @@ def method_label(method: Mapping[str, str]) -> str:
             return _("A code from your authenticator app")
         case _other:
             return _("One of your recovery codes")
-
-
-def reset_url() -> str:
-    """Return where a forgotten password is reset, or nothing where the site has no such page."""
-    try:
-        return reverse("accounts:password-reset")
-    except NoReverseMatch:
-        return ""

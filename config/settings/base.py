@@ -27,6 +27,7 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]  # a language is offered once its texts are there
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
@@ -57,6 +58,7 @@ INSTALLED_APPS = _present(
         "drf_spectacular_sidecar",
         "corsheaders",
         "anymail",
+        "django.forms",
         "django.contrib.auth",
         "django.contrib.contenttypes",
         "django.contrib.sessions",

@@ -1,0 +1,108 @@
+"""One step of a journey as a page: GET shows, POST calls one service and moves on, or shows again with status 422."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import urlencode
+from django.views import View
+
+from accounts.pages import words
+from accounts.pages.forms import PageForm
+from gatehouse.client import Client, client_of
+from gatehouse.pages import safe_next
+from gatehouse.problems import Problem
+from sessions_app.principal import Principal
+
+REFUSED = 422
+
+
+class SeeOther(HttpResponseRedirect):
+    """Where a POST goes on: 303, so that reloading the next page repeats nothing."""
+
+    status_code = 303
+
+
+def see_other(to: str, **query: str) -> SeeOther:
+    """Go on to the page *to*, a name or a path."""
+    filled = {name: value for name, value in query.items() if value}
+    return SeeOther(resolve_url(to) + (f"?{urlencode(filled)}" if filled else ""))
+
+
+def principal_of(request: HttpRequest) -> Principal | None:
+    """Return who is signed in in this browser."""
+    return getattr(request, "principal", None)
+
+
+class Page(View):
+    """A page that is shown."""
+
+    template_name: ClassVar[str]
+
+    @property
+    def client(self) -> Client:
+        return client_of(self.request)
+
+    def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+        return self.show()
+
+    def context(self) -> dict[str, Any]:
+        return {}
+
+    def show(self, status: int = 200, **context: Any) -> HttpResponse:
+        return render(self.request, self.template_name, {**self.context(), **context}, status=status)
+
+
+class FormPage(Page):
+    """A page with a form; ``act`` calls the service with what was typed and says where to go."""
+
+    form_class: ClassVar[type[PageForm]]
+
+    def make_form(self, *args: Any) -> PageForm:
+        return self.form_class(*args)
+
+    def act(self, form: PageForm) -> HttpResponse:
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+        return self.show(form=self.make_form())
+
+    def post(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+        form = self.make_form(request.POST)
+        if not form.is_valid():
+            return self.show(REFUSED, form=form)
+        try:
+            return self.act(form)
+        except Problem as problem:
+            return self.refuse(form, problem)
+
+    def refuse(self, form: PageForm, problem: Problem) -> HttpResponse:
+        """Show the form again with what the service said; what is no matter of the form goes to ProblemMiddleware."""
+        errors = words.refusal(problem)
+        if errors is None:
+            raise problem
+        form.refuse(errors)
+        return self.show(REFUSED, form=form)
+
+
+class SignedOutOnly(View):
+    """Whoever is signed in has nothing to do here."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if principal_of(request) is not None:
+            return redirect(safe_next(request, resolve_url("accounts:security")))
+        return super().dispatch(request, *args, **kwargs)
+
+
+class SignedInOnly(View):
+    """A page of one's own account; others sign in first and come back."""
+
+    principal: Principal
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        found = principal_of(request)
+        if found is None:
+            return see_other("accounts:login", next=request.get_full_path() if request.method == "GET" else "")
+        self.principal = found
+        return super().dispatch(request, *args, **kwargs)

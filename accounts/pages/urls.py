@@ -1,0 +1,26 @@
+"""The pages of an account, mounted under /account/."""
+
+from django.urls import path
+
+from accounts.pages.views import plain, registration, security, sign_in
+
+app_name = "accounts"
+urlpatterns = [
+    path("signup", registration.SignUp.as_view(), name="signup"),
+    path("check-email", registration.CheckEmail.as_view(), name="check-email"),
+    path("verify/resend", registration.Resend.as_view(), name="resend"),
+    path("verify/confirm", registration.VerifyConfirm.as_view(), name="verify-confirm"),
+    path("verify/<str:token>", registration.VerifyLink.as_view(), name="verify"),
+    path("login", sign_in.SignIn.as_view(), name="login"),
+    path("otp", sign_in.EnterCode.as_view(), name="otp"),
+    path("otp/method", sign_in.ChooseMethod.as_view(), name="otp-method"),
+    path("otp/resend", sign_in.ResendCode.as_view(), name="otp-resend"),
+    path("otp/recovery", sign_in.EnterRecoveryCode.as_view(), name="recovery"),
+    path("otp/cancel", sign_in.CancelSignIn.as_view(), name="otp-cancel"),
+    path("logout", sign_in.SignOut.as_view(), name="logout"),
+    path("security", security.Security.as_view(), name="security"),
+    path("devices", security.TrustedDevices.as_view(), name="trusted-devices"),
+    path("terms", plain.Terms.as_view(), name="terms"),
+    path("privacy", plain.Privacy.as_view(), name="privacy"),
+    path("help", plain.Help.as_view(), name="help"),
+]
