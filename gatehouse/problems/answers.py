@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import structlog
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist, loader
@@ -14,6 +15,8 @@ from gatehouse.conf import app_settings
 from .problem import Problem
 from .table import PROBLEMS
 
+log = structlog.get_logger(__name__)
+
 API_PREFIX = "/api/"
 CONTENT_TYPE = "application/problem+json"
 _PAUSES = {429: 60, 503: 5}  # what Retry-After says where a problem does not
@@ -21,6 +24,7 @@ _STATIC = frozenset({500, 503})  # pages that are drawn without a database
 _TEMPLATES = {
     "account_locked": "errors/locked.html",
     "account_disabled": "errors/disabled.html",
+    "csrf_failed": "errors/csrf.html",
     "csrf_failed": "errors/csrf.html",
     "not_found": "errors/404.html",
 }
@@ -72,7 +76,9 @@ def problem_page(problem: Problem, request: HttpRequest, template: str = "") -> 
     }
     try:
         html: str = loader.render_to_string(name, context, None if problem.status in _STATIC else request)
-    except TemplateDoesNotExist:
+    except Exception as error:  # a page that tells of a refusal must not become a fault itself
+        if not isinstance(error, TemplateDoesNotExist):
+            log.exception("error_page_failed", template=name)
         html = _bare_page(problem, context["request_id"])
     response = HttpResponse(html, status=problem.status)
     response["Cache-Control"] = "no-store"
@@ -98,7 +104,7 @@ def _with_pause(problem: Problem) -> Problem:
 
 
 def _bare_page(problem: Problem, request_id: object) -> str:
-    """Return the page of a project that has no templates for errors."""
+    """Return the page of a project that has no templates for errors, or whose page of faults has one itself."""
     return format_html(
         "<!doctype html><html><head><meta charset='utf-8'><title>{0}</title></head>"
         "<body><main><h1>{0}</h1><p>{1}</p><p>{2}</p></main></body></html>",
