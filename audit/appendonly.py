@@ -38,9 +38,7 @@ class AppendOnlyQuerySet(models.QuerySet[ModelT]):
     def _raw_delete(self, using: str | None) -> NoReturn:
         raise AppendOnlyError("a DELETE")
 
-    def bulk_update(
-        self, objs: Iterable[ModelT], fields: Iterable[str], batch_size: int | None = None
-    ) -> NoReturn:
+    def bulk_update(self, objs: Iterable[ModelT], fields: Iterable[str], batch_size: int | None = None) -> NoReturn:
         raise AppendOnlyError("bulk_update()")
 
     def update_or_create(self, *args: Any, **kwargs: Any) -> NoReturn:

@@ -25,14 +25,10 @@ class DatabaseClock(Now):
     second), so that ``since`` and ``until`` are exact.
     """
 
-    def as_mysql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, Any]:
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **extra)
 
-    def as_sqlite(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, Any]:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:
         now = "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'NOW')"
         template = f"REPLACE({now} || '000', '.000000', '')"
         return self.as_sql(compiler, connection, template=template, **extra)
@@ -54,11 +50,12 @@ class PrefixIndex(Index):
     ) -> Statement:
         statement = super().create_sql(model, schema_editor, using, **kwargs)
         if schema_editor.connection.vendor == "mysql":
-            statement.parts["columns"] = f"{statement.parts['columns']}({MARIADB_PREFIX})"
+            limited: Any = f"{statement.parts['columns']}({MARIADB_PREFIX})"
+            statement.parts["columns"] = limited
         return statement
 
 
-class BeginsWith(StartsWith):  # type: ignore[type-arg]
+class BeginsWith(StartsWith):
     """Match a prefix exactly, in the form that each database answers from an index.
 
     PostgreSQL uses LIKE on its pattern index. SQLite's LIKE ignores case and MariaDB's binary

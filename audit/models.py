@@ -36,7 +36,7 @@ class Event(AppendOnlyModel):
     actor_id = KeyField(max_length=255, null=True, blank=True)
     actor_label = models.CharField(max_length=150, blank=True, default="")
     # as typed, also where no account has it
-    email = models.CharField(max_length=254, null=True, blank=True)  # noqa: DJ001 - null is "no address"
+    email = models.CharField(max_length=254, null=True, blank=True)
     resource = KeyField(max_length=1000, blank=True, default="")
     success = models.BooleanField()
     failure_reason = models.CharField(max_length=50, blank=True, default="")

@@ -105,7 +105,7 @@ DIALECTS = {
             "CREATE OR REPLACE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql "
             f"AS $body${POSTGRESQL_BODY}$body$"
         ),
-        after="DROP FUNCTION IF EXISTS {table}_refuse()",
+        after="DROP FUNCTION IF EXISTS {table}_refuse() CASCADE",
     ),
     "mysql": Dialect(
         triggers=_mysql,

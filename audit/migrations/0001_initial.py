@@ -1,7 +1,8 @@
-import audit.columns
 import django.core.serializers.json
-import gatehouse.fields
 from django.db import migrations, models
+
+import audit.columns
+import gatehouse.fields
 
 
 class Migration(migrations.Migration):
@@ -28,9 +29,7 @@ class Migration(migrations.Migration):
                 ("error_message", models.TextField(blank=True, default="")),
                 (
                     "details",
-                    models.JSONField(
-                        blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder
-                    ),
+                    models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder),
                 ),
                 ("ip_address", gatehouse.fields.KeyField(blank=True, max_length=45, null=True)),
                 ("user_agent", models.CharField(blank=True, default="", max_length=500)),
@@ -44,9 +43,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["timestamp"], name="audit_event_timestamp"),
                     models.Index(fields=["event_type", "timestamp"], name="audit_event_type_timestamp"),
                     models.Index(fields=["user_id", "timestamp"], name="audit_event_user_timestamp"),
-                    models.Index(
-                        fields=["actor_type", "actor_id", "timestamp"], name="audit_event_actor_timestamp"
-                    ),
+                    models.Index(fields=["actor_type", "actor_id", "timestamp"], name="audit_event_actor_timestamp"),
                     models.Index(fields=["success", "timestamp"], name="audit_event_ok_timestamp"),
                     models.Index(fields=["action"], name="audit_event_action"),
                     audit.columns.PrefixIndex(

@@ -1,0 +1,31 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import audit
+from audit.models import Event
+from gatehouse.client import Client
+
+CLIENT = Client(ip="203.0.113.7", user_agent="Mozilla/5.0", request_id="request-1")
+
+
+@pytest.fixture
+def write(db) -> Callable[..., Event]:
+    """Return a function that writes one event; what it is about may be overridden."""
+
+    def write_event(**given: Any) -> Event:
+        what: dict[str, Any] = {"event_type": "SECURITY", "action": "authn_login_success", "client": CLIENT}
+        return audit.record(**{**what, **given})
+
+    return write_event
+
+
+@pytest.fixture
+def event(write) -> Event:
+    return write(user_id="7", resource="/account", details={"factor": "email"})
+
+
+def stored(event: Event) -> dict[str, Any]:
+    """Return the row of *event* as it stands in the table, all columns."""
+    return Event.objects.values().get(pk=event.pk)

@@ -1,0 +1,63 @@
+"""F37: the columns and the indexes of the trail, found by name on each database."""
+
+import pytest
+from django.db import connection
+
+from audit.models import Event
+
+pytestmark = [pytest.mark.migration, pytest.mark.django_db]
+
+INDEXES = {
+    "audit_event_timestamp": ["timestamp"],
+    "audit_event_type_timestamp": ["event_type", "timestamp"],
+    "audit_event_user_timestamp": ["user_id", "timestamp"],
+    "audit_event_actor_timestamp": ["actor_type", "actor_id", "timestamp"],
+    "audit_event_ok_timestamp": ["success", "timestamp"],
+    "audit_event_action": ["action"],
+    "audit_event_resource": ["resource"],
+}
+LENGTHS = {
+    "event_type": 50,
+    "action": 100,
+    "resource": 1000,
+    "failure_reason": 50,
+    "ip_address": 45,
+    "user_agent": 500,
+}
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_the_index_is_there_under_its_name(name):
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "audit_event")
+
+    assert found[name]["index"]
+    assert found[name]["columns"] == INDEXES[name]
+    assert not found[name]["unique"]
+
+
+def test_the_columns_are_those_of_the_documents():
+    columns = {field.column for field in Event._meta.concrete_fields}
+
+    assert Event._meta.db_table == "audit_event"
+    assert columns == {
+        *("id", "timestamp", "event_type", "action", "user_id", "actor_type", "actor_id", "actor_label", "email"),
+        *("resource", "success", "failure_reason", "error_message", "details", "ip_address", "user_agent"),
+        *("request_id", "session_id"),
+    }
+    assert {name: Event._meta.get_field(name).max_length for name in LENGTHS} == LENGTHS
+
+
+def test_the_index_on_resource_serves_a_prefix():
+    question = {
+        "sqlite": "SELECT sql FROM sqlite_master WHERE name = 'audit_event_resource'",
+        "postgresql": "SELECT indexdef FROM pg_indexes WHERE indexname = 'audit_event_resource'",
+        "mysql": "SELECT SUB_PART FROM information_schema.STATISTICS "
+        "WHERE TABLE_SCHEMA = DATABASE() AND INDEX_NAME = 'audit_event_resource'",
+    }
+    expected = {"sqlite": '("resource")', "postgresql": "varchar_pattern_ops", "mysql": "255"}
+    with connection.cursor() as cursor:
+        cursor.execute(question[connection.vendor])
+        (made,) = cursor.fetchone()
+
+    assert expected[connection.vendor] in str(made)
