@@ -1,0 +1,140 @@
+"""Sign up, read the mail, confirm, sign in, type the code, see one's security, sign out: in a real browser."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.journeys.visitor import PASSWORD, Visitor
+from tests.live import LiveSite
+
+pytestmark = pytest.mark.browser
+
+PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+
+
+@pytest.fixture(
+    params=[(PHONE, True, "light"), (DESKTOP, True, "dark"), (PHONE, False, "dark"), (DESKTOP, False, "light")],
+    ids=["phone", "desktop", "phone-without-javascript", "desktop-without-javascript"],
+)
+def visitor(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[Visitor]:
+    size, javascript, scheme = request.param
+    context = chromium.new_context(
+        viewport=size, java_script_enabled=javascript, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
+    )
+    context.set_default_timeout(15_000)
+    yield Visitor(context.new_page(), live_site, javascript=javascript)
+    context.close()
+
+
+def test_newcomer_signs_up_confirms_signs_in_and_signs_out(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.open("/")
+    visitor.sees("Sign in")
+    page.get_by_role("link", name="Create an account").click()
+    visitor.sees("Create an account")
+
+    page.get_by_label("Email address").fill("not an address")
+    page.get_by_label("Create a password").fill("short")
+    visitor.press("Create account")
+    visitor.has_error("Enter an email address in the correct format, like name@example.com")
+    visitor.has_error("Password must be 12 characters or more")
+    visitor.has_error("Agree to the terms to create an account")
+    assert page.get_by_label("Email address").input_value() == "not an address"
+    assert page.get_by_label("Create a password").input_value() == ""
+
+    page.get_by_label("Email address").fill(visitor.address)
+    page.get_by_label("Create a password").fill(PASSWORD)
+    page.get_by_label("I agree to the terms").check()
+    visitor.press("Create account")
+    visitor.sees("Check your email")
+    assert visitor.address in page.locator("main").inner_text()
+
+    link = visitor.reads_link()
+    page.goto(link)
+    visitor.sees("Confirm your email address")
+    assert link.rsplit("/", 1)[1] not in page.url
+    visitor.press("Confirm email address")
+    visitor.sees("Sign in")
+    assert "Your address is confirmed." in page.get_by_role("status").inner_text()
+
+    visitor.gives_password("a wrong but long password")
+    visitor.has_error("The email or password is wrong. Try again.")
+    assert page.get_by_label("Email address").input_value() == visitor.address
+    visitor.gives_password()
+    visitor.sees("Enter the code")
+    assert visitor.address not in page.locator("main").inner_text()
+
+    code = visitor.reads_code()
+    page.get_by_label("Code", exact=True).fill("000000" if code != "000000" else "111111")
+    visitor.press("Continue")
+    visitor.has_error("That code is not correct. You have 4 tries left.")
+    page.get_by_label("Code", exact=True).fill(f" {code[:3]}-{code[3:]} ")
+    visitor.press("Continue")
+
+    visitor.sees("Your security")
+    card = page.get_by_role("region", name="Where you are signed in")
+    assert "This device" in card.inner_text()
+    page.get_by_role("link", name="Devices and sessions").click()
+    visitor.sees("Devices and sessions")
+    assert page.get_by_text("This device", exact=True).count() == 1
+    page.get_by_role("link", name="Trusted devices").click()
+    visitor.sees("Trusted devices")
+
+    visitor.press("Sign out")
+    visitor.sees("Sign in")
+    visitor.open("/account/security")
+    visitor.sees("Sign in")
+
+
+def test_trusted_device_asks_for_no_code_until_it_is_forgotten(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.signs_up()
+    visitor.open("/account/login")
+    visitor.gives_password()
+    page.get_by_label("Code", exact=True).fill(visitor.reads_code())
+    page.get_by_label("Do not ask again on this device for 30 days").check()
+    visitor.press("Continue")
+    visitor.sees("Your security")
+    visitor.press("Sign out of this device")
+
+    visitor.gives_password()
+    visitor.sees("Your security")
+    visitor.open("/account/devices")
+    visitor.press("Forget all trusted devices")
+    assert "You trust no device." in page.locator("main").inner_text()
+    visitor.look()
+    visitor.press("Sign out")
+
+    visitor.gives_password()
+    visitor.sees("Enter the code")
+    visitor.press("Cancel and go back to sign in")
+    visitor.sees("Sign in")
+
+
+def test_every_page_without_an_account_stands(visitor: Visitor) -> None:
+    for path, heading in {
+        "/account/signup": "Create an account",
+        "/account/check-email": "Check your email",
+        "/account/verify/resend": "Send a new link",
+        "/account/verify/nobody-made-this": "This link does not work",
+        "/account/login": "Sign in",
+        "/account/otp": "Sign in",
+        "/account/logout": "Sign in",
+        "/account/help": "Help",
+        "/account/terms": "Terms",
+        "/account/privacy": "Privacy",
+        "/problems/otp_invalid": "The code is wrong",
+        "/nothing-is-here": "Page not found",
+    }.items():
+        visitor.open(path)
+        visitor.sees(heading)
+
+
+def test_page_that_lost_its_cookies_says_so(visitor: Visitor) -> None:
+    visitor.open("/account/login")
+    visitor.page.context.clear_cookies()
+    visitor.gives_password()
+    visitor.sees("This page was open too long")
+    visitor.page.get_by_role("link", name="Back to the form").click()
+    visitor.sees("Sign in")
