@@ -25,7 +25,6 @@ _TEMPLATES = {
     "account_locked": "errors/locked.html",
     "account_disabled": "errors/disabled.html",
     "csrf_failed": "errors/csrf.html",
-    "csrf_failed": "errors/csrf.html",
     "not_found": "errors/404.html",
 }
 _TEMPLATES_BY_STATUS = {

@@ -1,4 +1,5 @@
 import pytest
+from django.db import connections
 
 from gatehouse.checks import check_atomic_requests, check_settings
 from gatehouse.conf import GatehouseSettings, app_settings
@@ -38,8 +39,6 @@ def test_values_that_cannot_be_are_found(settings, changes, expected):
 
 
 def test_atomic_requests_are_found(settings, monkeypatch):
-    from django.db import connections
-
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     assert [message.id for message in check_atomic_requests()] == ["gatehouse.E002"]
 

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core.cache import caches
 from django.db import transaction
 from django.utils import timezone
@@ -13,14 +14,8 @@ HIT = ("login_address_ip", "a@x.test|192.0.2.1")
 
 
 @pytest.fixture
-def clock(time_machine_at):
-    return time_machine_at
-
-
-@pytest.fixture
-def time_machine_at():
-    import time_machine
-
+def clock():
+    """The time, standing still until a test moves it."""
     with time_machine.travel(timezone.now(), tick=False) as traveller:
         yield traveller
 

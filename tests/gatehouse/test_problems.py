@@ -2,7 +2,7 @@ import json
 import logging
 
 import pytest
-from django.utils.translation import override
+from django.utils.translation import gettext_lazy, override
 
 from gatehouse.problems import PROBLEMS, FieldError, Problem, ProblemKind, problem_response, validation
 from gatehouse.problems.drf import problem_of
@@ -56,8 +56,6 @@ def test_a_problem_has_the_members_of_the_contract(rf):
 
 
 def test_titles_follow_the_language(rf, monkeypatch):
-    from django.utils.translation import gettext_lazy
-
     monkeypatch.setitem(PROBLEMS, "conflict", ProblemKind(409, gettext_lazy("Yes"), gettext_lazy("No")))
     with override("de"):
         answer = body(problem_response(Problem("conflict"), rf.get("/api/v1/x")))
