@@ -1,0 +1,287 @@
+"""Tokens that are believed, and the corpus of those that are not (SECURITY.md, F)."""
+
+import base64
+import json
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import jwt
+import pytest
+import time_machine
+from django.utils import timezone
+
+from gatehouse.problems import Problem
+from sessions_app import keyring, tokens
+from sessions_app.models import Session
+from tests.sessions_app.conftest import KEYS
+
+NOW = 1_790_000_000
+ACCESS_HEADER = {"typ": "at+jwt"}
+
+
+def test_an_access_token_says_what_the_contract_says(session: Session, settings: Any) -> None:
+    settings.SESSIONS |= {"CLAIMS": "tests.sessions_app.test_tokens.claims_of"}
+    raw = tokens.access_for(session)
+    assert jwt.get_unverified_header(raw) == {"alg": "HS256", "kid": keyring.signing_key().kid, "typ": "at+jwt"}
+    claims = payload_of(raw)
+    assert claims.pop("jti")
+    issued_at = claims.pop("iat")
+    assert claims == {
+        "iss": "http://testserver",
+        "aud": "gatehouse",
+        "sub": str(session.user_id),
+        "sid": str(session.pk),
+        "role": "user",
+        "type": "access",
+        "exp": issued_at + 900,
+        "auth_time": int(session.authenticated_at.timestamp()),
+    }
+
+
+def claims_of(user: Any) -> dict[str, Any]:
+    return {"role": "user", "sid": "a host cannot replace a claim of ours"}
+
+
+def test_a_refresh_token_is_rebuilt_from_its_row_to_the_same_bytes(session: Session) -> None:
+    first = tokens.issue(session)
+    again = tokens.issue(Session.objects.select_related("user").get(pk=session.pk))
+    assert again.refresh_token == first.refresh_token
+    claims = payload_of(first.refresh_token)
+    assert set(claims) == {"iss", "aud", "sub", "sid", "type", "jti", "iat", "exp"}
+    assert claims["exp"] - claims["iat"] == 7 * 24 * 3600
+
+
+def test_tokens_are_not_shown_by_repr(session: Session) -> None:
+    issued = tokens.issue(session)
+    assert issued.access_token not in repr(issued)
+    assert issued.refresh_token not in repr(issued)
+    assert KEYS[0] not in repr(keyring.signing_key())
+
+
+def test_f26_an_older_key_verifies_and_a_retired_one_does_not(session: Session, settings: Any) -> None:
+    raw = tokens.access_for(session)
+    settings.SESSIONS = settings.SESSIONS | {"SIGNING_KEYS": ("newest-key-0123456789-abcdefghijklmnop", *KEYS)}
+    assert tokens.read_access(raw).sid == session.pk
+    assert jwt.get_unverified_header(tokens.access_for(session))["kid"] == keyring.signing_key().kid
+    settings.SESSIONS = settings.SESSIONS | {"SIGNING_KEYS": KEYS[1:]}
+    assert refusal(raw) == "access_invalid"
+
+
+@pytest.mark.parametrize("late", [0, 1, 10**6])
+def test_f14_a_token_ends_at_its_exp(late: int) -> None:
+    with time_machine.travel(NOW, tick=False):
+        raw = forge(exp=NOW + 900)
+    with time_machine.travel(NOW + 899, tick=False):
+        assert tokens.read_access(raw).expires_at == NOW + 900
+    with time_machine.travel(NOW + 900 + late, tick=False):
+        assert refusal(raw) == "access_expired"
+        assert tokens.read_access(raw, allow_expired=True).expires_at == NOW + 900
+
+
+def test_f13_a_token_of_one_type_is_refused_where_the_other_is_expected(session: Session) -> None:
+    issued = tokens.issue(session)
+    assert refusal(issued.refresh_token) == "access_invalid"
+    with pytest.raises(Problem, match="refresh_invalid"):
+        tokens.read_refresh(issued.access_token)
+
+
+def test_an_expired_refresh_token_reads_as_expired_where_nobody_asks_the_row() -> None:
+    raw = forge(header={"typ": "JWT"}, type="refresh", exp=NOW - 1, iat=NOW - 2)
+    with pytest.raises(Problem, match="session_expired"):
+        tokens.read_refresh(raw)
+    assert tokens.read_refresh(raw, allow_expired=True).expires_at == NOW - 1
+
+
+def payload_of(raw: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(raw, options={"verify_signature": False})
+    return claims
+
+
+def refusal(raw: str) -> str:
+    with pytest.raises(Problem) as caught:
+        tokens.read_access(raw)
+    return caught.value.code
+
+
+def good_claims() -> dict[str, Any]:
+    now = int(timezone.now().timestamp())
+    return {
+        "iss": "http://testserver",
+        "aud": "gatehouse",
+        "sub": "1",
+        "sid": str(uuid4()),
+        "type": "access",
+        "jti": str(uuid4()),
+        "iat": now,
+        "exp": now + 900,
+        "auth_time": now,
+    }
+
+
+def forge(
+    *, key: str = KEYS[0], algorithm: str = "HS256", header: dict[str, Any] | None = None, drop: str = "", **claims: Any
+) -> str:
+    """Sign claims as we would, but for what is named."""
+    payload = good_claims() | claims
+    payload.pop(drop, None)
+    headers = {"kid": keyring.signing_key().kid} | ACCESS_HEADER | (header or {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return jwt.encode(payload, key, algorithm=algorithm, headers=headers)
+
+
+def by_hand(header: Any, payload: Any, signature: str = "") -> str:
+    return ".".join([segment(header), segment(payload), signature])
+
+
+def segment(value: Any) -> str:
+    octets = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def resigned(header: bytes, payload: bytes) -> str:
+    """Sign any octets with our own key: what only a thief of the key could do."""
+    signing_input = f"{segment(header)}.{segment(payload)}"
+    algorithm = jwt.get_algorithm_by_name("HS256")
+    signature = algorithm.sign(signing_input.encode(), algorithm.prepare_key(KEYS[0]))
+    return f"{signing_input}.{segment(signature)}"
+
+
+def header_of(**more: Any) -> dict[str, Any]:
+    return {"alg": "HS256", "kid": keyring.signing_key().kid, "typ": "at+jwt"} | more
+
+
+def with_signature(change: Callable[[str], str]) -> str:
+    head, body, signature = forge().split(".")
+    return f"{head}.{body}.{change(signature)}"
+
+
+def non_canonical(signature: str) -> str:
+    """Return other text that the same octets are read from by a lenient decoder."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return signature[:-1] + alphabet[alphabet.index(signature[-1]) + 1]
+
+
+FORGED: dict[str, Callable[[], str]] = {
+    "F01 alg none": lambda: by_hand(header_of(alg="none"), good_claims()),
+    "F01 alg None": lambda: by_hand(header_of(alg="None"), good_claims()),
+    "F01 alg NONE": lambda: by_hand(header_of(alg="NONE"), good_claims()),
+    "F01 alg empty": lambda: by_hand(header_of(alg=""), good_claims()),
+    "F01 alg none with a signature": lambda: by_hand(header_of(alg="none"), good_claims(), "AAAA"),
+    "F02 the name of the key as key": lambda: forge(key=keyring.signing_key().kid),
+    "F03 an empty key": lambda: resign_with(b""),
+    "F04 another key": lambda: forge(key="another-key-0123456789-abcdefghijklmnop"),
+    "F04 an older key under the name of the newer": lambda: forge(key=KEYS[1]),
+    "F05 a weak key": lambda: forge(key="secret"),
+    "F06 kid a path": lambda: forge(header={"kid": "../../dev/null"}),
+    "F06 kid SQL": lambda: forge(header={"kid": "' OR 1=1 --"}),
+    "F06 kid a URL": lambda: forge(header={"kid": "https://evil.test/key"}),
+    "F06 kid huge": lambda: forge(header={"kid": "k" * 100_000}),
+    "F06 kid missing": lambda: resigned(json.dumps({"alg": "HS256", "typ": "at+jwt"}).encode(), body()),
+    "F06 kid a number": lambda: resigned(json.dumps(header_of(kid=1)).encode(), body()),
+    "F07 jku": lambda: forge(header={"jku": "https://evil.test/jwks"}),
+    "F07 x5u": lambda: forge(header={"x5u": "https://evil.test/x5u"}),
+    "F07 x5c": lambda: forge(header={"x5c": ["MII"]}),
+    "F07 jwk": lambda: forge(header={"jwk": {"kty": "oct", "k": "AAAA"}}),
+    "F08 crit": lambda: resigned(json.dumps(header_of(crit=["exp"], exp=1)).encode(), body()),
+    "F09 b64 false": lambda: resigned(json.dumps(header_of(b64=False, crit=["b64"])).encode(), body()),
+    "F10 JWE": lambda: "a.b.c.d.e",
+    "F10 nested": lambda: resigned(json.dumps(header_of(cty="JWT")).encode(), forge().encode()),
+    "F10 zip": lambda: resigned(json.dumps(header_of(zip="DEF")).encode(), body()),
+    "F11 JSON": lambda: json.dumps({"payload": segment(good_claims()), "signatures": []}),
+    "F12 a header given twice": lambda: resigned(b'{"alg":"none",' + json.dumps(header_of(kid="x")).encode()[1:], body()),
+    "F13 type refresh": lambda: forge(type="refresh"),
+    "F13 type reset": lambda: forge(type="reset"),
+    "F13 type missing": lambda: forge(drop="type"),
+    "F13 typ JWT": lambda: forge(header={"typ": "JWT"}),
+    "F14 exp missing": lambda: forge(drop="exp"),
+    "F14 exp a text": lambda: forge(exp="9999999999"),
+    "F14 exp a fraction": lambda: forge(exp=9999999999.5),
+    "F14 exp infinite": lambda: resigned(json.dumps(header_of()).encode(), body().replace(b'"exp": ', b'"exp": 1e400,"x":')),
+    "F14 exp negative": lambda: forge(exp=-1),
+    "F14 exp true": lambda: forge(exp=True),
+    "F15 iat in the future": lambda: forge(iat=int(time.time()) + 3600, exp=int(time.time()) + 7200),
+    "F15 nbf in the future": lambda: forge(nbf=int(time.time()) + 3600),
+    "F15 iat missing": lambda: forge(drop="iat"),
+    "F16 iss a prefix": lambda: forge(iss="http://testserve"),
+    "F16 iss with a suffix": lambda: forge(iss="http://testserver.evil.test"),
+    "F16 iss a list": lambda: forge_any(iss=["http://testserver"]),
+    "F16 iss missing": lambda: forge(drop="iss"),
+    "F17 aud missing": lambda: forge(drop="aud"),
+    "F17 aud a list": lambda: forge(aud=["gatehouse"]),
+    "F17 aud another": lambda: forge(aud="another"),
+    "F18 sub a number": lambda: forge_any(sub=1),
+    "F18 sub missing": lambda: forge(drop="sub"),
+    "F18 sub empty": lambda: forge(sub=""),
+    "F19 sid missing": lambda: forge(drop="sid"),
+    "F19 sid no UUID": lambda: forge(sid="1 OR 1=1"),
+    "F19 sid another spelling": lambda: forge(sid=str(uuid4()).upper().replace("-", "")),
+    "F19 sid a list": lambda: forge(sid=[str(uuid4())]),
+    "F19 jti missing": lambda: forge(drop="jti"),
+    "F20 a claim changed": lambda: changed_payload(),
+    "F20 auth_time missing": lambda: forge(drop="auth_time"),
+    "F20 auth_time a text": lambda: forge(auth_time="now"),
+    "F21 signature stripped": lambda: with_signature(lambda signature: ""),
+    "F21 signature cut": lambda: with_signature(lambda signature: signature[:-4]),
+    "F21 signature padded": lambda: with_signature(lambda signature: signature + "="),
+    "F21 signature not canonical": lambda: with_signature(non_canonical),
+    "F21 trailing dot": lambda: forge() + ".",
+    "F21 white space": lambda: forge() + " ",
+    "F21 line break": lambda: forge() + "\n",
+    "F21 line break before": lambda: "\r\n" + forge(),
+    "F22 eight thousand characters": lambda: forge(padding="x" * 8192),
+    "F22 a million characters": lambda: "a" * 1_000_000,
+    "F23 a deep payload": lambda: resigned(json.dumps(header_of()).encode(), b"[" * 2000),
+    "F23 a deep header": lambda: by_hand(b"[" * 180, good_claims(), "AAAA"),
+    "F24 invalid UTF-8 in the payload": lambda: resigned(json.dumps(header_of()).encode(), b'{"sub":"\xff"}'),
+    "F24 invalid UTF-8 in the header": lambda: by_hand(b'{"alg":"\xff"}', good_claims(), "AAAA"),
+    "F24 not ASCII": lambda: "é.é.é",
+    "F24 digits of another script": lambda: "١.١.١",
+    "nothing": lambda: "",
+    "dots": lambda: "..",
+    "a payload that is no object": lambda: resigned(json.dumps(header_of()).encode(), b"[]"),
+    "a header that is no object": lambda: by_hand([], good_claims(), "AAAA"),
+    "the sid itself": lambda: str(uuid4()),
+}
+
+
+def body() -> bytes:
+    return json.dumps(good_claims()).encode()
+
+
+def forge_any(**claims: Any) -> str:
+    return resigned(json.dumps(header_of()).encode(), json.dumps(good_claims() | claims).encode())
+
+
+def resign_with(key: bytes) -> str:
+    signing_input = f"{segment(header_of())}.{segment(good_claims())}"
+    algorithm = jwt.get_algorithm_by_name("HS256")
+    return f"{signing_input}.{segment(algorithm.sign(signing_input.encode(), key))}"
+
+
+def changed_payload() -> str:
+    head, _, signature = forge().split(".")
+    return f"{head}.{segment(good_claims() | {'role': 'super_admin'})}.{signature}"
+
+
+def test_what_forge_makes_is_good_when_nothing_is_changed() -> None:
+    assert tokens.read_access(forge()).sub == "1"
+    assert tokens.read_access(resigned(json.dumps(header_of()).encode(), body())).sub == "1"
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_token_is_refused(name: str) -> None:
+    raw = FORGED[name]()
+    assert refusal(raw) == "access_invalid"
+    with pytest.raises(Problem, match="refresh_invalid"):
+        tokens.read_refresh(raw, allow_expired=True)
+
+
+def test_f22_a_long_token_costs_nothing() -> None:
+    started = time.perf_counter()
+    for _ in range(100):
+        refusal("a" * 8000 + "." + "b" * 8000 + ".c")
+    assert time.perf_counter() - started < 1
