@@ -10,7 +10,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
@@ -194,7 +194,7 @@ def _spent(hits: Sequence[Hit], now: datetime) -> dict[Hit, Usage]:
         return {}
     found = Counter.objects.running(now).filter(key__in=list(keys))
     usages = {keys[c.key]: _usage(LIMITS[keys[c.key][0]], Counted(c.hits, c.window_start), now) for c in found}
-    return {hit: usage for hit, usage in usages.items() if usage.is_over}
+    return {hit: replace(usage, hits=usage.hits + 1) for hit, usage in usages.items() if usage.is_over}
 
 
 def _count_in_database(hits: Iterable[Hit], now: datetime) -> dict[Hit, Usage]:

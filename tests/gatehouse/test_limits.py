@@ -51,12 +51,14 @@ def test_a_window_ends_where_its_first_hit_said_and_refused_hits_do_not_move_it(
 
 
 @pytest.mark.django_db
-def test_the_first_hit_too_many_is_known(clock):
-    _taken, problem = take_until_refused(HIT)
+@pytest.mark.parametrize("hits", [(HIT,), (HIT, ("login_ip", "192.0.2.1"))])
+def test_the_first_hit_too_many_is_known(hits):
+    _taken, problem = take_until_refused(*hits)
     assert problem.usage.is_first_over
-    with pytest.raises(LimitReached) as caught:
-        limits.take(None, HIT)
-    assert not caught.value.usage.is_first_over
+    for _ in range(3):
+        with pytest.raises(LimitReached) as caught:
+            limits.take(None, *hits)
+        assert not caught.value.usage.is_first_over
 
 
 @pytest.mark.django_db
