@@ -49,6 +49,7 @@ class Event(AppendOnlyModel):
 
     class Meta(AppendOnlyModel.Meta):
         db_table = "audit_event"
+        default_permissions = ("view",)  # there is no permission to add, change or delete
         indexes = [
             models.Index(fields=["timestamp"], name="audit_event_timestamp"),
             models.Index(fields=["event_type", "timestamp"], name="audit_event_type_timestamp"),

@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "audit_event",
+                "default_permissions": ("view",),
                 "base_manager_name": "objects",
                 "indexes": [
                     models.Index(fields=["timestamp"], name="audit_event_timestamp"),

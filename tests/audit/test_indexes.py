@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection
 
+from audit import queries
 from audit.models import Event
 
 pytestmark = [pytest.mark.migration, pytest.mark.django_db]
@@ -61,3 +62,21 @@ def test_the_index_on_resource_serves_a_prefix():
         (made,) = cursor.fetchone()
 
     assert expected[connection.vendor] in str(made)
+
+
+@pytest.mark.skipif(connection.vendor == "mysql", reason="it scans a table as small as this one")
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        ({"resource": "/files/00"}, "audit_event_resource"),
+        ({"types": ["ADMIN"]}, "audit_event_type_timestamp"),
+        ({"users": ["7"], "as_role": "subject"}, "audit_event_user_timestamp"),
+        ({"users": ["7"], "as_role": "actor"}, "audit_event_actor_timestamp"),
+    ],
+)
+def test_a_query_is_answered_from_its_index(filters, index):
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+    assert index in queries.events(**filters).order_by().explain()
