@@ -43,10 +43,10 @@ def page_of(*, user: Any, current_id: UUID | None, now: datetime, limit: int, cu
         rows = list(others.filter(older).newest_first()[: limit + 1])
         return SessionPage(rows[:limit], _after(rows, limit), _write("b", rows[0]) if rows else None)
     newer = Q(created_at__gt=created_at) | Q(created_at=created_at, pk__gt=pk)
-    rows = list(others.filter(newer).order_by("created_at", "pk")[: limit + 1])
-    if len(rows) <= limit:
+    rows = list(others.filter(newer).order_by("created_at", "pk")[:limit])
+    if len(rows) < limit:
         return _first_page(live, others, current_id, limit)
-    rows = rows[limit - 1 :: -1]
+    rows.reverse()
     return SessionPage(rows, _write("a", rows[-1]), _write("b", rows[0]))
 
 

@@ -68,7 +68,7 @@ class RefreshClaims(Claims):
     """What a refresh token says."""
 
 
-class KeyBackend(TokenBackend):  # type: ignore[misc]  # the library ships no types
+class KeyBackend(TokenBackend):
     """One key's way of writing and reading: the header names the key and the kind of token."""
 
     REQUIRED: ClassVar[tuple[str, ...]] = ("iss", "aud", "sub", "sid", "type", "jti", "iat", "exp")

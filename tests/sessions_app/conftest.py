@@ -64,7 +64,11 @@ def switch_off() -> Callable[[Any], None]:
 @pytest.fixture
 def open_session(client_facts: Client) -> Callable[..., Session]:
     def open_one(user: Any, door: Door = Door.API, **given: Any) -> Session:
-        facts: dict[str, Any] = {"client": client_facts, "transport": Transport.BEARER, "factors": ["password", "email"]}
+        facts: dict[str, Any] = {
+            "client": client_facts,
+            "transport": Transport.BEARER,
+            "factors": ["password", "email"],
+        }
         with transaction.atomic():
             return sessions.open(user=user, door=door, **facts | given)
 

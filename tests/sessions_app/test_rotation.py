@@ -117,9 +117,7 @@ def test_a_token_older_than_the_predecessor_is_reuse_at_once(
     assert verdict(issued.refresh_token) == "refresh_reused"
 
 
-def test_the_grace_can_be_turned_off(
-    issued: tokens.Tokens, rotate: Rotate, verdict: Verdict, settings: Any
-) -> None:
+def test_the_grace_can_be_turned_off(issued: tokens.Tokens, rotate: Rotate, verdict: Verdict, settings: Any) -> None:
     settings.SESSIONS = settings.SESSIONS | {"REUSE_GRACE": timedelta(0)}
     rotate(issued.refresh_token)
     assert verdict(issued.refresh_token) == "refresh_reused"

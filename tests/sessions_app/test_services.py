@@ -143,9 +143,7 @@ def test_ending_all_keeps_the_one_and_leaves_others_alone(
     theirs = open_session(joe)
     events.clear()
     with transaction.atomic():
-        count = sessions.revoke_all(
-            user=jane, reason=RevokeReason.PASSWORD_CHANGED, client=client_facts, keep=mine[0]
-        )
+        count = sessions.revoke_all(user=jane, reason=RevokeReason.PASSWORD_CHANGED, client=client_facts, keep=mine[0])
     assert count == 2
     assert set(Session.objects.live(timezone.now())) == {mine[0], theirs}
     assert {event.session_id for event in events} == {str(session.pk) for session in mine[1:]}

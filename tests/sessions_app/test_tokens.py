@@ -192,7 +192,9 @@ FORGED: dict[str, Callable[[], str]] = {
     "F10 nested": lambda: resigned(json.dumps(header_of(cty="JWT")).encode(), forge().encode()),
     "F10 zip": lambda: resigned(json.dumps(header_of(zip="DEF")).encode(), body()),
     "F11 JSON": lambda: json.dumps({"payload": segment(good_claims()), "signatures": []}),
-    "F12 a header given twice": lambda: resigned(b'{"alg":"none",' + json.dumps(header_of(kid="x")).encode()[1:], body()),
+    "F12 a header given twice": lambda: resigned(
+        b'{"alg":"none",' + json.dumps(header_of(kid="x")).encode()[1:], body()
+    ),
     "F13 type refresh": lambda: forge(type="refresh"),
     "F13 type reset": lambda: forge(type="reset"),
     "F13 type missing": lambda: forge(drop="type"),
@@ -200,7 +202,9 @@ FORGED: dict[str, Callable[[], str]] = {
     "F14 exp missing": lambda: forge(drop="exp"),
     "F14 exp a text": lambda: forge(exp="9999999999"),
     "F14 exp a fraction": lambda: forge(exp=9999999999.5),
-    "F14 exp infinite": lambda: resigned(json.dumps(header_of()).encode(), body().replace(b'"exp": ', b'"exp": 1e400,"x":')),
+    "F14 exp infinite": lambda: resigned(
+        json.dumps(header_of()).encode(), body().replace(b'"exp": ', b'"exp": 1e400,"x":')
+    ),
     "F14 exp negative": lambda: forge(exp=-1),
     "F14 exp true": lambda: forge(exp=True),
     "F15 iat in the future": lambda: forge(iat=int(time.time()) + 3600, exp=int(time.time()) + 7200),
