@@ -73,7 +73,7 @@ def pool_options(env: Environment) -> dict[str, float] | None:
 
 def is_sqlite(settings: dict[str, Any]) -> bool:
     """Tell whether these settings mean SQLite."""
-    return settings["ENGINE"] == _SQLITE
+    return bool(settings["ENGINE"] == _SQLITE)
 
 
 def _sqlite(found: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The environment, read once and typed: the only module that looks at ``os.environ``.
 
-Order of force: the environment, then ``.env`` beside ``manage.py`` (``ENV_FILE`` names another, or none if empty). ``NAME_FILE`` names a file that holds the value
-of ``NAME`` (a container's secret) and wins over ``NAME``. An empty value counts as not set. What cannot be read is
-kept as a fault, so that a start can name every fault at once; no fault repeats a value.
+Order of force: the environment, then ``.env`` beside ``manage.py`` (``ENV_FILE`` names another, or none where it is
+empty). ``NAME_FILE`` names a file that holds the value of ``NAME`` (a container's secret) and wins over ``NAME``. An
+empty value counts as not set. What cannot be read is kept as a fault, so that a start can name every fault at once; no
+fault repeats a value.
 """
 
 import os
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import environ
 
@@ -103,7 +104,9 @@ class Environment:
         try:
             return self._source.get(variable.name, "").strip()
         except (OSError, UnicodeDecodeError):
-            self.faults.append(Fault(f"{variable.name}_FILE", "names a file that cannot be read. Put a readable path there."))
+            self.faults.append(
+                Fault(f"{variable.name}_FILE", "names a file that cannot be read. Put a readable path there.")
+            )
             return ""
 
 
@@ -137,7 +140,7 @@ def _number(variable: Variable, text: str) -> int | float:
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([smhd])?", text)
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([smhd])?", text)
     if not found:
         raise ValueError(Kind.DURATION.value)
     return timedelta(**{_UNITS[found[2] or "s"]: float(found[1])})
@@ -150,13 +153,19 @@ def _at_least(variable: Variable, value: float | timedelta) -> float | timedelta
     return value
 
 
+class _DotEnv(environ.Env):  # type: ignore[misc]
+    """Collects a file's pairs in a dict of its own instead of the process' environment."""
+
+    ENVIRON: ClassVar[dict[str, str]] = {}
+
+
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the pairs of a ``.env`` file, or none where there is no such file."""
     if not path.is_file():
         return {}
-    reader = type("DotEnv", (environ.Env,), {"ENVIRON": {}})
-    reader.read_env(path)
-    return dict(reader.ENVIRON)
+    _DotEnv.ENVIRON = {}
+    _DotEnv.read_env(path)
+    return dict(_DotEnv.ENVIRON)
 
 
 _isolated: list[Environment] = []

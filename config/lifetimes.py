@@ -18,7 +18,13 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("ACCESS_TTL", "15m", "How long an access token lives.", "SESSIONS"),
         _duration("REFRESH_IDLE", "7d", "An API session ends after so long without a refresh.", "SESSIONS"),
         _duration("REFRESH_ABSOLUTE", "30d", "An API session ends after so long in any case.", "SESSIONS"),
-        _duration("REUSE_GRACE", "10s", "A refresh token that was just used answers alike for so long (0s to 10s).", "SESSIONS", 0),
+        _duration(
+            "REUSE_GRACE",
+            "10s",
+            "A refresh token that was just used answers alike for so long (0s to 10s).",
+            "SESSIONS",
+            0,
+        ),
         _duration("PAGE_IDLE", "7d", "A browser session ends after so long without a visit.", "SESSIONS"),
         _duration("PAGE_ABSOLUTE", "30d", "A browser session ends after so long in any case.", "SESSIONS"),
         _duration("STAFF_IDLE", "30m", "A staff session ends after so long without a visit.", "SESSIONS"),
@@ -49,7 +55,9 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("CHALLENGE_TTL", "30m", "How long a half-done sign-in may be finished.", "ACCOUNTS"),
         _duration("VERIFY_TTL", "24h", "How long the link that confirms an address is good.", "ACCOUNTS"),
         _duration("ENROLMENT_TTL", "72h", "How long the link that lets staff enrol is good.", "ACCOUNTS"),
-        Variable(name="TERMS_VERSION", default="1", app="ACCOUNTS", says="The version of your terms that people accept."),
+        Variable(
+            name="TERMS_VERSION", default="1", app="ACCOUNTS", says="The version of your terms that people accept."
+        ),
         Variable(name="TERMS_URL", app="ACCOUNTS", says="Where your terms are. Empty: no link is shown."),
     ),
     "Passwords": (
@@ -58,7 +66,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             default="balanced",
             choices=("balanced", "classic", "nist"),
             app="ACCOUNTS",
-            says="balanced: 12 characters with four classes or 15 of any; classic: 8 with four classes; nist: 15 of any.",
+            says="balanced: 12 characters of four classes or 15 of any; classic: 8 of four classes; nist: 15 of any.",
         ),
         Variable(
             name="PASSWORD_CONTEXT_WORDS",
@@ -70,7 +78,9 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _number("ARGON2_TIME", "1", "Passes of one Argon2id hash.", "ACCOUNTS"),
         _number("ARGON2_PARALLELISM", "1", "Lanes of one Argon2id hash.", "ACCOUNTS"),
         _number("HASH_CONCURRENCY", "4", "Hashes computed at the same time in one process.", "ACCOUNTS"),
-        _duration("HASH_WAIT", "5s", "How long a sign-in waits for its turn to be hashed before it answers 503.", "ACCOUNTS"),
+        _duration(
+            "HASH_WAIT", "5s", "How long a sign-in waits for its turn to be hashed before it answers 503.", "ACCOUNTS"
+        ),
     ),
     "Limits": (
         Variable(

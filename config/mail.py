@@ -33,6 +33,15 @@ def mail(env: Environment, *, default: str) -> dict[str, Any]:
         return from_url(default)
 
 
+def is_understood(url: str) -> bool:
+    """Tell whether *url* is one that ``from_url`` takes."""
+    try:
+        from_url(url)
+    except ValueError:
+        return False
+    return True
+
+
 def is_delivering(settings: dict[str, Any]) -> bool:
     """Tell whether mails leave this machine."""
     return settings["EMAIL_BACKEND"] not in _LOCAL.values()
@@ -50,7 +59,9 @@ def from_url(url: str) -> dict[str, Any]:
     except ValueError:
         raise ValueError("is not a URL. Percent-encode the user name and the password in it.") from None
     if scheme not in _SMTP or not parts.hostname:
-        raise ValueError("must be like smtp+tls://user:password@host:587 (or smtp://, smtps://, console:, file:PATH, dev:).")
+        raise ValueError(
+            "must be like smtp+tls://user:password@host:587 (or smtp://, smtps://, console:, file:PATH, dev:)."
+        )
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,

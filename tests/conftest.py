@@ -1,4 +1,4 @@
-"""What every test shares: the kind of a test by its place, the audit triggers lifted for clean-up, races, a mail sink."""
+"""What every test shares: its kind by its place, the audit triggers lifted for clean-up, races."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -61,14 +61,14 @@ def _mark(item: pytest.Item) -> None:
 if find_spec("audit.immutability"):
     from audit.immutability import lifted
 
-    _flush = TransactionTestCase._fixture_teardown
+    _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def _flush_with_triggers_lifted(self: TransactionTestCase) -> None:
         """Empty the tables after a test that committed: the trail's triggers would refuse it."""
         with lifted(connection, reason="a test's tables are emptied"):
             _flush(self)
 
-    TransactionTestCase._fixture_teardown = _flush_with_triggers_lifted  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = _flush_with_triggers_lifted  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def run_together(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         try:
             barrier.wait(timeout=30)
             return call()
-        except Exception as error:  # noqa: BLE001 - an error is a result here
+        except Exception as error:
             return error
         finally:
             connections.close_all()

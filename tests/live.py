@@ -1,5 +1,6 @@
 """The site as processes: gunicorn and the worker on a database of their own, started and killed by a test."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import pymysql
 import psycopg
+import pymysql
 import pytest
 from django.conf import settings
 
@@ -78,10 +79,10 @@ class LiveSite:
 
     def kill_web(self) -> None:
         """End the web server the hard way, its workers included."""
-        self.web = _kill(self.web)
+        _kill(self.web)
 
     def kill_worker(self) -> None:
-        self.worker = _kill(self.worker)
+        _kill(self.worker)
 
     def manage(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one of Django's commands on this site."""
@@ -99,7 +100,9 @@ class LiveSite:
             f"    cursor.execute({sql!r}); print(json.dumps(cursor.fetchall(), default=str))\n"
         )
         env = self.env | {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "ERROR"}
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return [tuple(row) for row in json.loads(done.stdout.splitlines()[-1])]
 
@@ -149,9 +152,9 @@ class _Database:
             with psycopg.connect(self.server, autocommit=True) as connection:
                 connection.execute(sql.encode())
         elif self.engine == "mysql":
-            account = {"user": parts.username or "root", "password": parts.password or ""}
-            with pymysql.connect(host=parts.hostname, port=parts.port or 3306, **account) as connection:
-                connection.cursor().execute(sql)
+            user, password = parts.username or "root", parts.password or ""
+            with pymysql.connect(host=parts.hostname, port=parts.port or 3306, user=user, password=password) as link:
+                link.cursor().execute(sql)
 
 
 def _free_port() -> int:
@@ -162,10 +165,8 @@ def _free_port() -> int:
 
 def _kill(process: Process | None) -> None:
     if process is not None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait(timeout=10)
 
 

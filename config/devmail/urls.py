@@ -6,5 +6,5 @@ app_name = "devmail"
 urlpatterns = [
     path("", views.mail_list, name="list"),
     path("<slug:mail_id>", views.mail_detail, name="detail"),
-    path("<slug:mail_id>/html", views.mail_html, name="html"),
+    path("<slug:mail_id>/html", views.MailHtmlView.as_view(), name="html"),
 ]

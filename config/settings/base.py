@@ -39,7 +39,11 @@ def _present(names: list[str]) -> list[str]:
 
 def _found(name: str) -> bool:
     parts = name.split(".")
-    if name.startswith("gatehouse.problems") or parts[0] not in ("accounts","adminpanel","audit","gatehouse","sessions_app") or parts[0] == "config":
+    if (
+        name.startswith("gatehouse.problems")
+        or parts[0] not in ("accounts", "adminpanel", "audit", "gatehouse", "sessions_app")
+        or parts[0] == "config"
+    ):
         return True
     return (BASE_DIR / parts[0] / f"{parts[1]}.py").exists()
 
@@ -71,7 +75,6 @@ MIDDLEWARE = _present(
         "gatehouse.client.ClientMiddleware",
         "gatehouse.requests.RequestLogMiddleware",
         "gatehouse.problems.ProblemMiddleware",
-        "gatehouse.requests.ApiPathMiddleware",
         "gatehouse.requests.ApiPathMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "gatehouse.headers.SecurityHeadersMiddleware",

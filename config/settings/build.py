@@ -4,6 +4,8 @@ import secrets
 
 from config import env
 
-env.isolate({"ENVIRONMENT": "development", **dict.fromkeys(("SECRET_KEY", "JWT_SECRET", "MAIL_KEY"), secrets.token_hex())})
+env.isolate(
+    {"ENVIRONMENT": "development", **dict.fromkeys(("SECRET_KEY", "JWT_SECRET", "MAIL_KEY"), secrets.token_hex())}
+)
 
 from config.settings.base import *  # noqa: E402 - the environment is cut off first
