@@ -115,6 +115,6 @@ def browser_of(session: Session) -> Browser:
     store["sid"] = str(session.pk)
     store.set_expiry(session.absolute_expires_at)
     store.save()
-    browser.cookies["staff" if session.door == Door.STAFF else "session"] = store.session_key
+    browser.cookies["staff" if session.door == Door.STAFF else "session"] = store.session_key or ""
     browser.row = session  # type: ignore[attr-defined]
     return browser
