@@ -90,10 +90,12 @@ def _database(env: Environment) -> Iterator[Fault]:
 
 
 def _mail(env: Environment) -> Iterator[Fault]:
+    example = "smtp+tls://user:password@host:587"
+    found = mail.mail(env, default="dev:")
     if not env.is_set("EMAIL_URL") and not env.is_set("SENDGRID_API_KEY"):
-        yield Fault("EMAIL_URL", "is not set, nor is SENDGRID_API_KEY. Put smtp+tls://user:password@host:587 there.")
-    elif mail.is_understood(env.text("EMAIL_URL") or "dev:") and not mail.is_delivering(mail.mail(env, default="dev:")):
-        yield Fault("EMAIL_URL", "keeps mails on this machine. Put smtp+tls://user:password@host:587 there.")
+        yield Fault("EMAIL_URL", f"is not set, nor is SENDGRID_API_KEY. Put {example} there.")
+    elif mail.is_understood(env.text("EMAIL_URL") or "dev:") and not mail.is_delivering(found):
+        yield Fault("EMAIL_URL", f"keeps mails on this machine. Put {example} there.")
     if not env.is_set("EMAIL_FROM"):
         yield Fault("EMAIL_FROM", "is not set. Put the sender of your mails there: Example <no-reply@example.com>")
     elif env.text("EMAIL_FROM").rstrip(">").endswith("@localhost"):

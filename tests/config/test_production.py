@@ -1,5 +1,6 @@
 """A production start: every fault at once, each by the name of its variable; none where all is well."""
 
+import json
 import os
 import secrets
 import subprocess
@@ -168,15 +169,14 @@ import json
 from config import env
 env.prepare()
 from django.conf import settings
-names = '''SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS SECURE_HSTS_INCLUDE_SUBDOMAINS SESSION_COOKIE_SECURE SESSION_COOKIE_NAME
+names = '''SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS SECURE_HSTS_INCLUDE_SUBDOMAINS
+    SESSION_COOKIE_SECURE SESSION_COOKIE_NAME
     CSRF_COOKIE_SECURE CSRF_COOKIE_NAME CSRF_COOKIE_HTTPONLY ALLOWED_HOSTS DEVELOPMENT_MAILBOX DEBUG'''.split()
 print(json.dumps({name: getattr(settings, name) for name in names}))
 """
 
 
 def test_what_production_turns_on():
-    import json
-
     assert json.loads(start("-c", _ASK, **GOOD).stdout) == {
         "SECURE_SSL_REDIRECT": True,
         "SECURE_HSTS_SECONDS": 31_536_000,
