@@ -14,6 +14,8 @@ from sessions_app import services as sessions
 from sessions_app.models import Door
 from sessions_app.principal import Principal
 
+API_KEY_PREFIX = "ghk_"  # what services carry; nobody's session
+
 
 class BearerAuthentication(BaseAuthentication):
     """``Authorization: Bearer <access token>``; where the header is there it decides, also when it is bad."""
@@ -44,11 +46,12 @@ class PageSessionAuthentication(BaseAuthentication):
 
 
 def bearer_of(header: str) -> str:
-    """Return the token of an Authorization header; raises not_authenticated for another scheme."""
+    """Return the token of an Authorization header; raises not_authenticated for another scheme or an API key."""
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer":
+    token = token.strip(" ")
+    if scheme.lower() != "bearer" or token.startswith(API_KEY_PREFIX):
         raise Problem("not_authenticated")
-    return token.strip(" ")
+    return token
 
 
 def caller(request: Request, raw: str) -> Principal:

@@ -135,8 +135,10 @@ def _may_use_cookies(request: HttpRequest) -> bool:
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    """Return the origin of *url* as a browser writes it: in small letters, without the scheme's own port."""
+    parts = urlsplit(url.lower())
+    usual = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
 
 
 def _site(origin: str) -> tuple[str, str]:

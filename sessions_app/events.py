@@ -34,7 +34,7 @@ class SessionRevoked(SecurityEvent):
 
     action: ClassVar[str] = "session_revoked"
     reason: str
-    by: str = ""
+    by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ def load(sid: UUID, now: datetime) -> Principal:
 
 def find(sid: UUID) -> Session | None:
     """Return session *sid* with its account, live or not, by one query."""
-    return Session.objects.select_related("user").filter(pk=sid).first()
+    return next(iter(Session.objects.select_related("user").filter(pk=sid)), None)  # first() would sort
 
 
 def admit(session: Session, now: datetime) -> Principal:

@@ -154,7 +154,7 @@ def _ended(session: Session, client: Client, actor: Actor | None) -> SessionRevo
         session_id=str(session.pk),
         actor=actor,
         reason=reason.value,
-        by=session.revoked_by,
+        by=session.revoked_by or None,
     )
 
 

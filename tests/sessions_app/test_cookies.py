@@ -85,6 +85,11 @@ def test_relying_on_the_cookie_takes_the_header_and_an_origin_of_ours(
             cookies.require_cookie_origin(asked(**headers))
 
 
+def test_the_usual_port_is_no_part_of_an_origin(settings: Any, db: None) -> None:
+    settings.GATEHOUSE = settings.GATEHOUSE | {"BASE_URL": "https://Auth.example.com:443/"}
+    assert decided(Origin=OWN) == "cookie"
+
+
 def test_another_origin_is_recorded(https: None, events: list[Any]) -> None:
     assert decided(**{"Origin": "https://evil.test"}) == "origin_not_allowed"
     assert [(event.action, event.origin) for event in events] == [("authz_fail", "https://evil.test")]

@@ -198,6 +198,7 @@ def test_nobody_is_not_authenticated(client: Browser, db: None) -> None:
         ("bearer a.b.c", "access_invalid"),
         ("Basic amFuZTpzZWNyZXQ=", "not_authenticated"),
         ("Token a.b.c", "not_authenticated"),
+        ("Bearer ghk_nobodys", "not_authenticated"),
         ("", "not_authenticated"),
         ("Bearer é", "access_invalid"),
     ],
