@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+from corsheaders.defaults import default_headers
+
 from config import caches, databases, env, keys, mail
 from config.env import BASE_DIR
 from gatehouse.logs import logging_config
@@ -174,6 +176,7 @@ PERMISSIONS_POLICY: dict[str, list[str]] = {
 CORS_ALLOWED_ORIGINS = list(ENV.names("CORS_ORIGINS"))
 CORS_ALLOW_CREDENTIALS = True
 CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = [*default_headers, "x-auth-transport", "x-request-id"]
 CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"]
 
 # -- The API ------------------------------------------------------------------------------------------------------
