@@ -49,7 +49,8 @@ def main() -> None:
         children.append(("web", _started(GUNICORN)))
         children.append(("worker", _started([*MANAGE, "worker"])))
         _wait_until_it_answers(host, port, children)
-        _say_where(environment)
+        if all(child.poll() is None for _, child in children):
+            _say_where(environment)
         status = _watch(children)
     except Stopped:
         print("\nStopping.", flush=True)
