@@ -207,6 +207,7 @@ SPECTACULAR_SETTINGS = {
 
 # -- The lockout's records: accounts/lockout.py refuses by itself, axes only keeps what staff see -------------------
 AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.axes_ip"
 AXES_USERNAME_CALLABLE = "accounts.lockout.axes_username"
 SILENCED_SYSTEM_CHECKS = ["axes.W002", "axes.W003"]  # its middleware and backend would answer instead of the lockout

@@ -1,11 +1,9 @@
-"""For the image build alone: enough to collect static files, with a key that dies with the process."""
+"""For the image build alone: enough to collect static files, with keys that die with the process."""
 
 import secrets
 
-from config import env
+from config import env, keys
 
-env.isolate(
-    {"ENVIRONMENT": "development", **dict.fromkeys(("SECRET_KEY", "JWT_SECRET", "MAIL_KEY"), secrets.token_hex())}
-)
+env.isolate({"DATABASE_URL": "sqlite://:memory:", **{name: secrets.token_hex() for name in keys.RINGS}})
 
 from config.settings.base import *  # noqa: E402 - the environment is cut off first
