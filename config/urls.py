@@ -20,7 +20,9 @@ _WANTED = [
 def _included() -> list[URLPattern | URLResolver]:
     found: list[URLPattern | URLResolver] = []
     for prefix, module in _WANTED:
-        if (env.BASE_DIR / (module.replace(".", "/") + ".py")).exists():
+        if (env.BASE_DIR / module.split(".")[0] / "apps.py").exists() and (
+            env.BASE_DIR / (module.replace(".", "/") + ".py")
+        ).exists():
             found.append(path(prefix, include(module)))
     return found
 
