@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts import passwords
 from accounts.conf import app_settings
 from accounts.pages.words import span
+from accounts.services.codes import MethodView
 from gatehouse.problems import Problem
 from gatehouse.text import validate_email_address, validate_text
 
@@ -222,12 +223,12 @@ class MethodForm(PageForm):
     )
     main_field = "method"
 
-    def __init__(self, *args: Any, methods: list[dict[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, methods: list[MethodView], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["method"]
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - narrows the type
-        field.choices = [(method["type"], method_label(method)) for method in methods]
-        field.initial = methods[0]["type"]
+        field.choices = [(method.type, method_label(method)) for method in methods]
+        field.initial = methods[0].type
 
 
 def password_hint() -> SafeString:
@@ -235,11 +236,11 @@ def password_hint() -> SafeString:
     return render_to_string("elements/rules.html", {"rules": passwords.policy().rules})
 
 
-def method_label(method: Mapping[str, str]) -> str:
+def method_label(method: MethodView) -> str:
     """Return the words for one way to answer a challenge."""
-    match method["type"]:
+    match method.type:
         case "email":
-            return _("A code by email to %(hint)s") % {"hint": method["hint"]}
+            return _("A code by email to %(hint)s") % {"hint": method.hint}
         case "totp":
             return _("A code from your authenticator app")
         case _other:

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import urlencode
@@ -38,7 +38,7 @@ def principal_of(request: HttpRequest) -> Principal | None:
 class Page(View):
     """A page that is shown."""
 
-    template_name: ClassVar[str]
+    template_name: str
 
     @property
     def client(self) -> Client:
@@ -59,8 +59,8 @@ class FormPage(Page):
 
     form_class: ClassVar[type[PageForm]]
 
-    def make_form(self, *args: Any) -> PageForm:
-        return self.form_class(*args)
+    def make_form(self, data: QueryDict | None = None) -> PageForm:
+        return self.form_class(data)
 
     def act(self, form: PageForm) -> HttpResponse:
         raise NotImplementedError

@@ -42,6 +42,8 @@ def refusal(problem: Problem) -> dict[str, list[str]] | None:
             return {"": [_wrong_password()]}
         case "otp_invalid":
             return {"": [wrong_code(problem.members.get("attempts_remaining", 0))]}
+        case "factor_required":
+            return {"": [_("Staff sign in with an authenticator app. Set it up with the link in your invitation.")]}
         case _other:
             return None
 

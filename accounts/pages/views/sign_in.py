@@ -2,7 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils import timezone
@@ -15,8 +15,8 @@ from accounts.pages import overview, pending, words
 from accounts.pages.forms import CodeForm, MethodForm, PageForm, RecoveryCodeForm, SignInForm
 from accounts.pages.steps import REFUSED, FormPage, Page, SeeOther, SignedInOnly, SignedOutOnly, see_other
 from accounts.services import codes, sign_in
-from accounts.services.codes import ChallengeView
-from accounts.services.sign_in import AddressUnverified, CodeNeeded, SignedIn
+from accounts.services.codes import ChallengeView, MethodView
+from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
 from gatehouse import limits
 from gatehouse.client import client_of
 from gatehouse.pages import safe_next
@@ -27,14 +27,24 @@ from sessions_app.conf import app_settings as session_settings
 from sessions_app.models import Door, Transport
 
 
+def arrival_of(request: HttpRequest, *, keep: bool = False) -> Arrival:
+    """Say how the browser comes in: by the pages, with cookies."""
+    return Arrival(
+        door=Door.PAGE,
+        transport=Transport.COOKIE,
+        client=client_of(request),
+        device_token=cookies.read_device(request),
+        keep=keep,
+    )
+
+
 def enter(request: HttpRequest, step: SignedIn) -> SeeOther:
     """Tie the browser to its new session, let its device be known again, and go where it wanted to."""
     goal = safe_next(request, resolve_url("accounts:security"))
     browser.sign_in(request, step.session)
     response = SeeOther(goal)
-    token = step.trust_token or step.device_token
-    if token:
-        cookies.set_device(response, token)
+    if step.device_token:
+        cookies.set_device(response, step.device_token)
     return response
 
 
@@ -49,8 +59,8 @@ class SignIn(SignedOutOnly, FormPage):
     template_name = "accounts/sign_in.html"
     form_class = SignInForm
 
-    def make_form(self, *args: Any) -> PageForm:
-        return SignInForm(*args, initial={"next": safe_next(self.request, "")})
+    def make_form(self, data: QueryDict | None = None) -> PageForm:
+        return SignInForm(data, initial={"next": safe_next(self.request, "")})
 
     def context(self) -> dict[str, Any]:
         reason = getattr(self.request, "session_end_reason", None)
@@ -61,17 +71,13 @@ class SignIn(SignedOutOnly, FormPage):
         step = sign_in.begin(
             email=form.cleaned_data["email"],
             password=form.cleaned_data["password"],
-            client=self.client,
-            door=Door.PAGE,
-            transport=Transport.COOKIE,
-            device_token=cookies.read_device(self.request),
-            keep=form.cleaned_data["keep"],
+            arrival=arrival_of(self.request, keep=form.cleaned_data["keep"]),
         )
         match step:
             case SignedIn():
                 return enter(self.request, step)
             case CodeNeeded():
-                pending.begin(self.request, step.challenge.pk)
+                pending.begin(self.request, step.challenge.id)
                 return see_other("accounts:otp", next=safe_next(self.request, ""))
             case AddressUnverified():
                 pending.mailed(self.request, step.email, timezone.now())
@@ -120,10 +126,7 @@ class AnswerPage(ChallengeStep, FormPage):
             code=code,
             method=method,
             trust_device=trust_device,
-            client=self.client,
-            device_token=cookies.read_device(self.request),
-            door=Door.PAGE,
-            transport=Transport.COOKIE,
+            arrival=arrival_of(self.request),
         )
 
     def refuse(self, form: PageForm, problem: Problem) -> HttpResponse:
@@ -139,11 +142,11 @@ class EnterCode(AnswerPage):
     form_class = CodeForm
 
     @property
-    def method(self) -> Any:
-        return next(m for m in self.challenge.methods if m["type"] != "recovery")
+    def method(self) -> MethodView:
+        return next(method for method in self.challenge.methods if method.type != "recovery")
 
-    def make_form(self, *args: Any) -> PageForm:
-        return CodeForm(*args, trust_for=session_settings().TRUST_TTL)
+    def make_form(self, data: QueryDict | None = None) -> PageForm:
+        return CodeForm(data, trust_for=session_settings().TRUST_TTL)
 
     def context(self) -> dict[str, Any]:
         challenge = self.challenge
@@ -160,7 +163,7 @@ class EnterCode(AnswerPage):
 
     def act(self, form: PageForm) -> HttpResponse:
         typed = form.cleaned_data
-        step = self.answer(code=typed["code"], method=self.method["type"], trust_device=typed["trust_device"])
+        step = self.answer(code=typed["code"], method=self.method.type, trust_device=typed["trust_device"])
         return enter(self.request, step)
 
     def refuse(self, form: PageForm, problem: Problem) -> HttpResponse:
@@ -184,7 +187,7 @@ class EnterRecoveryCode(AnswerPage):
         return {"method_url": self.url("accounts:otp-method")}
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if not any(method["type"] == "recovery" for method in self.challenge.methods):
+        if not any(method.type == "recovery" for method in self.challenge.methods):
             return see_other("accounts:otp", next=self.next)
         return super().get(request, **kwargs)
 
@@ -199,8 +202,8 @@ class ChooseMethod(ChallengeStep, FormPage):
     template_name = "accounts/code_method.html"
     form_class = MethodForm
 
-    def make_form(self, *args: Any) -> PageForm:
-        return MethodForm(*args, methods=self.challenge.methods)
+    def make_form(self, data: QueryDict | None = None) -> PageForm:
+        return MethodForm(data, methods=self.challenge.methods)
 
     def context(self) -> dict[str, Any]:
         return {"code_url": self.url("accounts:otp")}
@@ -229,6 +232,9 @@ class CancelSignIn(SignedOutOnly):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        challenge_id = pending.challenge_of(request)
+        if challenge_id is not None:
+            codes.cancel(challenge_id)
         request.session.flush()
         return see_other("accounts:login")
 
