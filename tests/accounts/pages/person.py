@@ -30,8 +30,8 @@ class Person:
 
     def mail(self) -> str:
         """Let the worker send what is due, and return the text of the newest mail."""
-        while outbox.send_due():
-            pass
+        for _turn in range(2):  # a request for a mail becomes that mail first
+            outbox.send_due()
         return str([m for m in mail.outbox if m.to == [self.email]][-1].body)
 
     def link(self) -> str:
