@@ -101,7 +101,7 @@ _ROWS = (
     Limit("login_address", "address", 20, _HOUR, "Passwords tried for one address, from anywhere.", _LOCKED),
     Limit("login_device", "device", 10, _QUARTER, "Passwords tried from a device the account knows.", _LOCKED),
     Limit("code_send_ip", "ip", 60, _HOUR, "Codes asked for."),
-    Limit("code_send_account", "account", 6, _HOUR, "Codes sent to one account."),
+    Limit("code_send_account", "account", 30, _HOUR, "Codes sent to one account."),
     Limit("code_verify_ip", "ip", 100, _HOUR, "Codes tried."),
     Limit("code_account", "account", 20, _DAY, "Wrong codes for one account."),
     Limit("resend_ip", "ip", 20, _HOUR, "Mails asked for once more, passwords forgotten."),

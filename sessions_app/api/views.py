@@ -20,7 +20,7 @@ from gatehouse.conf import app_settings as ground_settings
 from gatehouse.problems import FieldError, Problem
 from sessions_app import browser, cookies
 from sessions_app import services as sessions
-from sessions_app.api.documents import problems
+from gatehouse.documents import problems
 from sessions_app.api.serializers import (
     PageQuerySerializer,
     RefreshSerializer,

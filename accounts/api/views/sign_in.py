@@ -1,0 +1,136 @@
+from dataclasses import replace
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.serializers import (
+    AccessShape,
+    LoginSerializer,
+    ReauthenticateSerializer,
+    SendSerializer,
+    SentShape,
+    SessionAndUserShape,
+    SignInShape,
+    VerifySerializer,
+)
+from accounts.api.shapes import challenge_shape, me_shape
+from accounts.api.views.registration import OpenAPIView
+from accounts.services import codes, reauthentication, sign_in
+from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
+from gatehouse import limits
+from gatehouse.api import StrictAPIView
+from gatehouse.client import client_of
+from gatehouse.documents import problems
+from sessions_app import cookies, tokens
+from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication
+from sessions_app.models import Door, Transport
+from sessions_app.principal import Principal
+from sessions_app.shapes import moment, tokens_shape
+
+_PROBLEMS = problems(400, 401, 403, 405, 406, 410, 413, 415, 429, 500, 503)
+
+
+class LoginView(OpenAPIView):
+    """Take the password; the answer says what comes next."""
+
+    @extend_schema(request=LoginSerializer, responses={200: SignInShape, **_PROBLEMS})
+    def post(self, request: Request) -> Response:
+        asked = self.body(request, LoginSerializer)
+        arrival = _arrival(request, asked.get("trust_token"), asked["device_name"])
+        limits.take(request, ("login_ip", arrival.client.network))
+        step = sign_in.begin(email=asked["email"], password=asked["password"], arrival=arrival)
+        match step:
+            case CodeNeeded(challenge):
+                return Response({"status": "otp_required", "challenge": challenge_shape(challenge)})
+            case AddressUnverified():
+                return Response({"status": "email_unverified"})
+            case SignedIn():
+                return _signed_in(step)
+
+
+class SendCodeView(OpenAPIView):
+    """Mail the code of a challenge once more."""
+
+    @extend_schema(request=SendSerializer, responses={202: SentShape, **_PROBLEMS})
+    def post(self, request: Request) -> Response:
+        asked = self.body(request, SendSerializer)
+        client = client_of(request)
+        limits.take(request, ("code_send_ip", client.network))
+        sent = codes.send(challenge_id=asked["challenge_id"], method=asked.get("method"), client=client)
+        until = moment(sent.code_expires_at) if sent.code_expires_at else None
+        return Response({"status": "accepted", "expires_at": until, "resend_after": sent.resend_after}, status=202)
+
+
+class VerifyCodeView(OpenAPIView):
+    """Take the code; a right one opens the session."""
+
+    @extend_schema(request=VerifySerializer, responses={200: SignInShape, **_PROBLEMS})
+    def post(self, request: Request) -> Response:
+        asked = self.body(request, VerifySerializer)
+        arrival = _arrival(request, None)
+        limits.take(request, ("code_verify_ip", arrival.client.network))
+        return _signed_in(
+            sign_in.answer(
+                challenge_id=asked["challenge_id"],
+                code=asked["code"],
+                method=asked.get("method"),
+                trust_device=asked["trust_device"],
+                arrival=arrival,
+            )
+        )
+
+
+class SessionView(StrictAPIView):
+    """Say who is calling, and by which session."""
+
+    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(responses={200: SessionAndUserShape, **problems(401, 403, 405, 406, 429, 500, 503)})
+    def get(self, request: Request) -> Response:
+        principal: Principal = request.auth  # type: ignore[assignment]
+        return Response(me_shape(principal.user, principal.session))
+
+
+class ReauthenticateView(StrictAPIView):
+    """Prove again who is calling, before something dangerous."""
+
+    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(request=ReauthenticateSerializer, responses={200: AccessShape, **_PROBLEMS})
+    def post(self, request: Request) -> Response:
+        asked = self.body(request, ReauthenticateSerializer)
+        principal: Principal = request.auth  # type: ignore[assignment]
+        reauthentication.reauthenticate(
+            user=principal.user, session=principal.session, client=client_of(request), **asked
+        )
+        fresh = tokens_shape(tokens.issue(principal.session))
+        fresh.pop("refresh_token", None)
+        return Response(fresh)
+
+
+def _arrival(request: Request, trust_token: str | None, device_name: str = "") -> Arrival:
+    """Return how the client comes in: a browser's device is known by its cookie, an app's by its token."""
+    transport = cookies.transport_of(request._request)
+    client = client_of(request)
+    if device_name:
+        client = replace(client, device_name=device_name)
+    token = trust_token or (cookies.read_device(request._request) if transport == Transport.COOKIE else None)
+    return Arrival(Door.API, transport, client, token)
+
+
+def _signed_in(step: SignedIn) -> Response:
+    issued = tokens.issue(step.session)
+    body: dict[str, Any] = {"status": "authenticated", **tokens_shape(issued), **me_shape(step.user, step.session)}
+    if step.session.transport == Transport.BEARER and step.trust_token:
+        body["trust_token"] = step.trust_token
+    response = Response(body)
+    if step.session.transport == Transport.COOKIE:
+        cookies.set_refresh(response, issued)
+        if step.device_token:
+            cookies.set_device(response, step.device_token)
+    return response

@@ -1,0 +1,61 @@
+"""The ``ACCOUNTS`` setting: every key, with its default and its unit."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """Every key of the ``ACCOUNTS`` setting, with its default."""
+
+    SIGNUP_OPEN: bool = True  # whether anybody may make an account
+    TERMS_VERSION: str = "1"  # what people agree to at sign-up
+    TERMS_URL: str = ""  # where those terms can be read; empty hides the link
+
+    PASSWORD_POLICY: str = "balanced"  # balanced, classic or nist
+    PASSWORD_CONTEXT_WORDS: tuple[str, ...] = ()  # words no password may be made of, besides the site's name
+    ARGON2_MEMORY: int = 47104  # KiB a hash
+    ARGON2_TIME: int = 1  # passes
+    ARGON2_PARALLELISM: int = 1  # lanes
+    HASH_CONCURRENCY: int = 4  # hashes at once in one process
+    HASH_WAIT: timedelta = timedelta(seconds=5)  # how long a request waits for its turn to hash
+
+    OTP_POLICY: str = "always"  # always, new_device or opt_in
+    OTP_LENGTH: int = 6  # digits of a mailed code
+    OTP_TTL: timedelta = timedelta(minutes=10)  # how long a mailed code lives
+    OTP_ATTEMPTS: int = 5  # answers a challenge takes, over all methods and sends
+    OTP_SENDS: int = 5  # mails a challenge sends
+    OTP_RESEND_AFTER: timedelta = timedelta(seconds=60)  # between two of them
+    CHALLENGE_TTL: timedelta = timedelta(minutes=30)  # how long a half-done sign-in lives
+    CODE_IN_SUBJECT: bool = False  # a code in the subject shows on a locked phone
+
+    VERIFY_TTL: timedelta = timedelta(hours=24)  # links that prove an address
+    ENROLMENT_TTL: timedelta = timedelta(hours=72)  # links that let staff set a password and an app
+    TOTP_SETUP_TTL: timedelta = timedelta(minutes=30)  # how long an unconfirmed app may be confirmed
+    RECOVERY_CODES: int = 10  # codes in a set
+
+    EMAIL_FROM: str = "Gatehouse <no-reply@localhost>"  # the sender of every mail
+    MAIL_MAX_ATTEMPTS: int = 12  # tries before a mail is given up
+    MAIL_CLAIM_TTL: timedelta = timedelta(minutes=5)  # after which a dead worker's mail is taken up again
+    MAIL_KEEP: timedelta = timedelta(days=30)  # sent and dropped mails, until cleanup
+    STALE_LINK_KEEP: timedelta = timedelta(days=30)  # ended links and challenges, until cleanup
+
+
+@cache
+def app_settings() -> AccountSettings:
+    """Return the settings in force; raises TypeError for an unknown key."""
+    given: dict[str, Any] = getattr(settings, "ACCOUNTS", {})
+    return AccountSettings(**given)
+
+
+@receiver(setting_changed, dispatch_uid="accounts.conf")
+def forget_settings(*, setting: str, **_: object) -> None:
+    """Read the setting again after a test changed it."""
+    if setting == "ACCOUNTS":
+        app_settings.cache_clear()

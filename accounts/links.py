@@ -1,0 +1,97 @@
+"""One-time links: the only code that makes and uses them."""
+
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Link, LinkPurpose, User
+from gatehouse import hashing
+from gatehouse.client import Client
+from gatehouse.conf import app_settings as site_settings
+from gatehouse.problems import Problem
+
+_TRIES = 3  # two requests may issue at the same moment; the later one closes the earlier one's link and goes on
+
+PATHS = {LinkPurpose.VERIFY: "/account/verify/", LinkPurpose.ENROL: "/account/enrol/"}
+
+
+def issue(*, user: User, purpose: LinkPurpose, life: timedelta, client: Client, now: datetime) -> Link:
+    """Make a link for *user* and close the one that was open; the caller holds the transaction."""
+    open_key = hashing.keyed_hash("open-link", user.pk, purpose)
+    for attempt in range(_TRIES):
+        try:
+            with transaction.atomic():
+                Link.objects.filter(open_key=open_key).update(open_key=None)
+                return _create(user, purpose, open_key, now + life, client, now)
+        except IntegrityError:
+            if attempt == _TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def address_of(link: Link) -> str:
+    """Return the URL that a mail carries; its last segment is the token."""
+    root = site_settings().FRONTEND_URL or site_settings().BASE_URL
+    return f"{root.rstrip('/')}{PATHS[LinkPurpose(link.purpose)]}{token_of(link)}"
+
+
+def token_of(link: Link) -> str:
+    """Derive the token of *link* again, under the mail key that it was made with."""
+    for key in hashing.mail_keys():
+        token = hashing.derive_token(f"link:{link.purpose}", link.pk, 1, key)
+        if link.token_hash in hashing.keyed_hashes("link", link.purpose, token):
+            return token
+    raise Problem("token_invalid")
+
+
+def find(*, token: str, purpose: LinkPurpose) -> Link | None:
+    """Return the link that *token* belongs to, in whatever state, or None."""
+    return Link.objects.for_token(token, purpose).select_related("user").first()
+
+
+def consume(*, token: str, purpose: LinkPurpose, now: datetime) -> Link:
+    """Use up the link of *token*; of two who race one wins. The caller holds the transaction.
+
+    Raises token_invalid, token_expired, token_used. ASVS 6.5.1, 2.3.4.
+    """
+    link = usable(token=token, purpose=purpose, now=now)
+    taken = Link.objects.filter(pk=link.pk, used_at__isnull=True, open_key__isnull=False, expires_at__gt=now)
+    if not taken.update(used_at=now, open_key=None):
+        raise Problem("token_used")
+    return link
+
+
+def usable(*, token: str, purpose: LinkPurpose, now: datetime) -> Link:
+    """Return the open link of *token* and leave it open.
+
+    Raises token_invalid, token_expired, token_used.
+    """
+    link = find(token=token, purpose=purpose)
+    if link is None or not link.is_open(now):
+        _refuse(link, now)
+    return link
+
+
+def close_all(*, user: User) -> int:
+    """Close every open link of *user*; the caller holds the transaction."""
+    return Link.objects.filter(user=user, open_key__isnull=False).update(open_key=None)
+
+
+def _refuse(link: Link | None, now: datetime) -> NoReturn:
+    if link is not None and link.used_at is not None:
+        raise Problem("token_used")
+    if link is not None and link.is_expired(now):
+        raise Problem("token_expired")
+    raise Problem("token_invalid")
+
+
+def _create(
+    user: User, purpose: LinkPurpose, open_key: str, expires_at: datetime, client: Client, now: datetime
+) -> Link:
+    link = Link(user=user, purpose=purpose, email=user.email, created_at=now, expires_at=expires_at, ip=client.ip)
+    token = hashing.derive_token(f"link:{purpose}", link.pk, 1)
+    link.token_hash = hashing.keyed_hash("link", purpose, token)
+    link.open_key = open_key
+    link.save(force_insert=True)
+    return link

@@ -1,0 +1,118 @@
+"""Lockout: every try of a password is reserved before it is hashed, and given back when it was right.
+
+1. The reservation is one atomic statement, so that of any number of tries at once no more than the limit are
+   read (ASVS 6.3.1). It is the same for addresses that nobody has (ASVS 6.3.8).
+2. An address is counted together with the network that the try came from, and alone; a device that the account
+   trusts has a count of its own, so that a stranger cannot keep the owner out.
+3. A success gives back only its own reservation. Nobody resets somebody else's count by signing in to his own account.
+4. django-axes records the failures for staff to see and lift. It decides nothing, and this is its only importer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from axes.handlers.proxy import AxesProxyHandler
+from axes.models import AccessAttempt
+from django.http import HttpRequest
+from django.utils import timezone
+
+from gatehouse import hashing, limits
+from gatehouse.client import Client
+
+_ADDRESS, _ADDRESS_IP, _DEVICE = "login_address", "login_address_ip", "login_device"
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """One try that was counted before it was read."""
+
+    email_key: str
+    client: Client
+    hits: tuple[tuple[str, str], ...]
+
+    def release(self) -> None:
+        """Give the try back: the password was right."""
+        limits.release(*self.hits)
+
+    def record_failure(self) -> None:
+        """Tell django-axes of a wrong password, for staff to see."""
+        AxesProxyHandler.user_login_failed(__name__, {"username": self.email_key}, _request_of(self.client))
+
+
+def reserve(*, email_key: str, client: Client, device_id: str | None) -> Reservation:
+    """Count a try of a password for *email_key*; *device_id* names a device that its account trusts.
+
+    Raises gatehouse.limits.LimitReached (account_locked, with ``retry_after`` in seconds).
+    """
+    if device_id is None:
+        hits: tuple[tuple[str, str], ...] = (
+            (_ADDRESS_IP, f"{email_key} {client.network}"),
+            (_ADDRESS, email_key),
+        )
+    else:
+        hits = ((_DEVICE, f"{email_key} {device_id}"),)
+    limits.take(None, *hits)
+    return Reservation(email_key, client, hits)
+
+
+def forget_failures(*, email_key: str, client: Client) -> None:
+    """Forget the failures of this address from this network, after a whole sign-in."""
+    limits.reset(_ADDRESS_IP, f"{email_key} {client.network}")
+    AccessAttempt.objects.filter(username=pseudonym(email_key), ip_address=client.ip).delete()
+
+
+def lift(*, email_key: str) -> int:
+    """Let the owner of *email_key* try again, and return how many records of failures were removed."""
+    limits.reset(_ADDRESS, email_key)
+    attempts = AccessAttempt.objects.filter(username=pseudonym(email_key))
+    for ip in attempts.values_list("ip_address", flat=True).distinct():
+        limits.reset(_ADDRESS_IP, f"{email_key} {Client.local('lift').network if ip is None else _network(ip)}")
+    return int(attempts.delete()[0])
+
+
+def locked_until(*, email_key: str) -> datetime | None:
+    """Return when the lockout of *email_key* ends, None where there is none."""
+    usage = limits.peek(_ADDRESS, email_key)
+    if usage is None or usage.remaining > 0:
+        return None
+    return timezone.now() + timedelta(seconds=usage.reset)
+
+
+def failed_sign_ins(*, email_key: str) -> int:
+    """Return how many failures django-axes holds for *email_key*."""
+    failures = AccessAttempt.objects.filter(username=pseudonym(email_key))
+    return sum(failures.values_list("failures_since_start", flat=True))
+
+
+def purge(*, before: datetime, dry_run: bool) -> int:
+    """Remove records of failures older than *before*; return how many there are."""
+    old = AccessAttempt.objects.filter(attempt_time__lt=before)
+    return old.count() if dry_run else int(old.delete()[0])
+
+
+def pseudonym(email_key: str) -> str:
+    """Return what django-axes knows an address by: a keyed hash."""
+    return hashing.keyed_hash("axes", email_key)
+
+
+def axes_username(request: HttpRequest | None, credentials: dict[str, str] | None) -> str:
+    """Give django-axes the name it stores (its setting AXES_USERNAME_CALLABLE)."""
+    return pseudonym((credentials or {}).get("username") or "")
+
+
+def axes_ip(request: HttpRequest) -> str | None:
+    """Give django-axes the address that the client has for all of us (its setting AXES_CLIENT_IP_CALLABLE)."""
+    client = getattr(request, "client", None)
+    return client.ip if client else request.META.get("REMOTE_ADDR")
+
+
+def _network(ip: str) -> str:
+    return Client(ip=ip, user_agent="", device_name="", device_kind="", request_id="").network
+
+
+def _request_of(client: Client) -> HttpRequest:
+    """Build the bare request that django-axes wants."""
+    request = HttpRequest()
+    request.META = {"REMOTE_ADDR": client.ip, "HTTP_USER_AGENT": client.user_agent[:255]}
+    request.client = client  # type: ignore[attr-defined]
+    return request

@@ -1,0 +1,28 @@
+"""How accounts are found: by the one form of an address that every look-up uses."""
+
+from typing import TYPE_CHECKING, TypeVar
+
+from django.contrib.auth.base_user import BaseUserManager
+
+from gatehouse.text import InvalidEmail, normalise_email
+
+if TYPE_CHECKING:
+    from accounts.models.user import AbstractAccount
+
+A = TypeVar("A", bound="AbstractAccount")
+
+
+class AccountManager(BaseUserManager[A]):
+    """Finds accounts by address. Accounts are made by the services, never here."""
+
+    def by_address(self, email: str) -> A | None:
+        """Return the account of *email* in any spelling, or None, also for what is no address."""
+        try:
+            _, key = normalise_email(email)
+        except InvalidEmail:
+            return None
+        return self.filter(email_key=key).first()
+
+    def get_by_natural_key(self, username: str | None) -> A:
+        """Return the account whose normalised address is *username*, for Django's backends."""
+        return self.get(email_key=username)

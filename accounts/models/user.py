@@ -1,0 +1,135 @@
+"""The account: who somebody is, what they may do, and whether they may come in."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.managers import AccountManager
+from accounts.roles import RANK, STAFF_ROLES, Role, permissions_of
+from gatehouse.fields import KeyField
+from gatehouse.ids import uuid7
+from gatehouse.text import normalise_email
+
+
+class Status(models.TextChoices):
+    """Where an account is in its life; whether it is locked out is the limits' affair."""
+
+    INACTIVE = "inactive", _("Inactive")
+    ACTIVE = "active", _("Active")
+    DISABLED = "disabled", _("Disabled")
+    DELETED = "deleted", _("Deleted")
+
+
+class AbstractAccount(AbstractBaseUser):
+    """An account for host projects to build on.
+
+    Written by the services of this app; read everywhere; the row outlives deletion until it is erased.
+    ``is_active`` and ``is_staff`` are columns that follow from status and role: only :meth:`set_status`
+    and :meth:`set_role` write the four, and a constraint each holds them together.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.CharField(_("email address"), max_length=254)
+    email_key = KeyField(max_length=320, unique=True, editable=False)
+    display_name = models.CharField(_("display name"), max_length=100, blank=True, default="")
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.USER)
+    status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.INACTIVE)
+    is_active = models.BooleanField(default=False, editable=False)
+    is_staff = models.BooleanField(default=False, editable=False)
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    email_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    password_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    disabled_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    disabled_by = models.CharField(max_length=64, blank=True, default="", editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_by = models.CharField(max_length=64, blank=True, default="", editable=False)
+    terms_version = models.CharField(max_length=40, blank=True, default="", editable=False)
+    terms_given_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    USERNAME_FIELD = "email_key"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[AccountManager[Self]] = AccountManager()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.email
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email, self.email_key = normalise_email(self.email)
+        update_fields = kwargs.get("update_fields")
+        if update_fields is not None and "email" in update_fields:
+            kwargs["update_fields"] = {*update_fields, "email_key"}
+        super().save(*args, **kwargs)
+
+    @property
+    def email_verified(self) -> bool:
+        return self.email_verified_at is not None
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.role == Role.SUPER_ADMIN
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        return permissions_of(self.role)
+
+    @property
+    def rank(self) -> int:
+        return RANK[Role(self.role)]
+
+    def set_status(self, status: Status) -> None:
+        """Move the account to *status*, and with it ``is_active``."""
+        self.status = status
+        self.is_active = status == Status.ACTIVE
+
+    def set_role(self, role: Role) -> None:
+        """Give the account *role*, and with it ``is_staff``."""
+        self.role = role
+        self.is_staff = role in STAFF_ROLES
+
+    def replace_password(self, encoded: str, now: datetime) -> None:
+        """Take *encoded*, a hash made by :func:`accounts.passwords.hash_new_password`, as the password."""
+        self.password = encoded
+        self.password_changed_at = now
+
+    def may(self, permission: str) -> bool:
+        """Tell whether the role gives *permission* and the account is active."""
+        return self.is_active and permission in self.permissions
+
+
+def account_constraints() -> list[models.BaseConstraint]:
+    """Return the constraints that tie is_active to status and is_staff to role."""
+    active = Q(status=Status.ACTIVE, is_active=True) | (~Q(status=Status.ACTIVE) & Q(is_active=False))
+    staff = Q(role__in=STAFF_ROLES, is_staff=True) | (~Q(role__in=STAFF_ROLES) & Q(is_staff=False))
+    return [
+        models.CheckConstraint(condition=active, name="accounts_user_active_is_status"),
+        models.CheckConstraint(condition=staff, name="accounts_user_staff_is_role"),
+        models.CheckConstraint(condition=Q(status__in=Status.values), name="accounts_user_status_known"),
+        models.CheckConstraint(condition=Q(role__in=Role.values), name="accounts_user_role_known"),
+    ]
+
+
+class User(AbstractAccount):
+    """The account of a Gatehouse that runs alone."""
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints: ClassVar[list[models.BaseConstraint]] = account_constraints()
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["status"], name="accounts_user_status"),
+            models.Index(fields=["role"], name="accounts_user_role"),
+            models.Index(fields=["created_at"], name="accounts_user_created_at"),
+        ]

@@ -1,0 +1,166 @@
+"""Reading the answer to a challenge: an attempt is taken first, then the code is read, then all is consumed at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts import events
+from accounts.conf import app_settings
+from accounts.models import Challenge, Method, TotpDevice, User
+from accounts.services import codes, factors
+from accounts.signals import announce, refuse
+from gatehouse import hashing, limits
+from gatehouse.client import Client
+from gatehouse.events import FailureReason
+from gatehouse.problems import Problem, validation
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One of the few answers that a challenge takes, counted before it is read."""
+
+    challenge: Challenge
+    user: User
+    method: Method
+    remaining: int
+
+
+class _Refused(Exception):  # noqa: N818  (a condition; it never leaves this module)
+    """Raised inside the transaction of an answer, so that all it took is given back; a Problem outside of it."""
+
+    def __init__(self, reason: FailureReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def take_attempt(*, challenge_id: UUID | str, method: str | None, client: Client, now: datetime) -> Attempt:
+    """Take one attempt of a challenge by a conditional UPDATE.
+
+    Raises challenge_expired; rate_limited after too many wrong codes of the account in a day; validation_failed.
+    """
+    try:
+        challenge = codes.live_challenge(challenge_id, now)
+    except Problem:
+        refuse_unknown(client, _finished(challenge_id))
+    chosen = Method(method) if method in Method.values else Method(challenge.methods[0])
+    if method is not None and method not in challenge.methods:
+        raise validation("method", "invalid_choice")
+    user = codes.owner_of(challenge)
+    limits.take(None, ("code_account", str(user.pk)))
+    allowed = app_settings().OTP_ATTEMPTS
+    mine = Challenge.objects.live(now, allowed).filter(pk=challenge.pk)
+    if not mine.update(attempts=F("attempts") + 1):
+        refuse_unknown(client, challenge)
+    challenge.refresh_from_db(fields=["attempts"])
+    return Attempt(challenge, user, chosen, max(0, allowed - challenge.attempts))
+
+
+@contextmanager
+def reading(attempt: Attempt, code: str, client: Client, now: datetime) -> Iterator[list[str]]:
+    """Give the factors that a right answer proves, and turn a wrong one into its refusal.
+
+    Raises otp_invalid, otp_expired, challenge_expired.
+    """
+    try:
+        yield ["password", attempt.method.value]
+    except _Refused as refused:
+        _refuse(attempt, refused.reason, client)
+
+
+def consume(attempt: Attempt, code: str, client: Client, now: datetime) -> None:
+    """Check the code and use it up with its challenge, in the caller's transaction."""
+    mine = Challenge.objects.filter(pk=attempt.challenge.pk, consumed_at__isnull=True, expires_at__gt=now)
+    if not mine.update(consumed_at=now, method_used=attempt.method):
+        raise _Refused(FailureReason.CODE_REPLAYED)
+    match attempt.method:
+        case Method.EMAIL:
+            _check_mailed(attempt.challenge, code, now)
+        case Method.TOTP:
+            _use_app(attempt.user, code, now)
+        case Method.RECOVERY:
+            if not factors.use_recovery_code(user=attempt.user, code=code, client=client, now=now):
+                raise _Refused(FailureReason.CODE_WRONG)
+
+
+def give_back(attempt: Attempt) -> None:
+    """Give the day's attempt back: only wrong codes count."""
+    limits.release(("code_account", str(attempt.user.pk)))
+
+
+def refuse_unknown(client: Client, challenge: Challenge | None = None) -> NoReturn:
+    """Refuse an answer to a challenge that is over, foreign or was never there, all alike."""
+    replayed = challenge is not None and challenge.consumed_at is not None
+    refuse(
+        Problem("challenge_expired"),
+        events.CodeFailed(
+            client=client,
+            user_id=str(challenge.user_id) if challenge and challenge.user_id else None,
+            failure_reason=FailureReason.CODE_REPLAYED if replayed else FailureReason.CHALLENGE_EXPIRED,
+            challenge_id=str(challenge.pk) if challenge else "",
+            method="",
+        ),
+    )
+
+
+def _check_mailed(challenge: Challenge, code: str, now: datetime) -> None:
+    fits = any(hashing.same(challenge.code_hash, known) for known in hashing.keyed_hashes("code", challenge.pk, code))
+    if not challenge.code_hash or not fits:
+        raise _Refused(FailureReason.CODE_WRONG)
+    if challenge.code_expires_at is None or now >= challenge.code_expires_at:
+        raise _Refused(FailureReason.CODE_EXPIRED)
+
+
+def _use_app(user: User, code: str, now: datetime) -> None:
+    for device in TotpDevice.objects.filter(user=user, confirmed=True):
+        if factors.use_totp(device, code, now):
+            return
+    raise _Refused(FailureReason.CODE_WRONG)
+
+
+def _finished(challenge_id: UUID | str) -> Challenge | None:
+    try:
+        return Challenge.objects.filter(pk=UUID(str(challenge_id))).first()
+    except ValueError:
+        return None
+
+
+def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn:
+    match reason:
+        case FailureReason.CODE_REPLAYED:
+            problem, remaining = Problem("challenge_expired"), None
+        case FailureReason.CODE_EXPIRED:
+            problem, remaining = Problem("otp_expired"), attempt.remaining
+        case _:
+            problem, remaining = Problem("otp_invalid", attempts_remaining=attempt.remaining), attempt.remaining
+    spent = reason == FailureReason.CODE_WRONG and attempt.remaining == 0
+    event = events.CodeFailed(
+        client=client,
+        user_id=str(attempt.user.pk),
+        email=attempt.user.email,
+        failure_reason=reason,
+        challenge_id=str(attempt.challenge.pk),
+        method=attempt.method.value,
+        attempts_remaining=remaining,
+    )
+    if spent:
+        _note_exhausted(event)
+    refuse(problem, event)
+
+
+def _note_exhausted(event: events.CodeFailed) -> None:
+    with transaction.atomic(durable=True):
+        announce(
+            events.CodesExhausted(
+                client=event.client,
+                user_id=event.user_id,
+                email=event.email,
+                failure_reason=FailureReason.CODE_EXHAUSTED,
+                challenge_id=event.challenge_id,
+            )
+        )

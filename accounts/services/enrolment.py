@@ -1,0 +1,125 @@
+"""Letting staff in for the first time: an account made for them, a link, a password and an authenticator app."""
+
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import events, links, mails, passwords
+from accounts.conf import app_settings
+from accounts.models import Link, LinkPurpose, Status, User
+from accounts.roles import STAFF_ROLES, Role
+from accounts.services import factors
+from accounts.signals import announce, refuse
+from gatehouse.client import Client
+from gatehouse.events import Actor, FailureReason
+from gatehouse.problems import Problem, validation
+from gatehouse.text import InvalidEmail, normalise_email
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A staff account and the address at which its owner sets it up."""
+
+    user: User
+    url: str = field(repr=False)
+
+
+def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: bool = True) -> Invitation:
+    """Make a staff account, or give one that was never set up a new link.
+
+    Nobody sets another's password: the link lets its holder do that (ASVS 6.4.1, 6.4.6).
+    Raises validation_failed; conflict where the address has an account in use.
+    """
+    try:
+        address, _key = normalise_email(email)
+    except InvalidEmail:
+        words = _("Enter an email address in the correct format, like name@example.com")
+        raise validation("email", "invalid", words) from None
+    if role not in STAFF_ROLES:
+        raise validation("role", "invalid_choice", _("Choose a staff role"))
+    now = timezone.now()
+    try:
+        with transaction.atomic(durable=True):
+            user = User.objects.by_address(address) or User(email=address)
+            if not user._state.adding and not (user.status == Status.INACTIVE and user.is_staff):
+                raise Problem("conflict", detail=_("This address has an account already."))
+            user.set_role(role)
+            user.set_status(Status.INACTIVE)
+            user.save()
+            life = app_settings().ENROLMENT_TTL
+            link = links.issue(user=user, purpose=LinkPurpose.ENROL, life=life, client=client, now=now)
+            if send:
+                mails.staff_enrolment(link, client)
+            announce(
+                events.StaffInvited(client=client, user_id=str(user.pk), actor=actor, email=address, role=role.value)
+            )
+    except IntegrityError:
+        raise Problem("conflict", detail=_("This address has an account already.")) from None
+    return Invitation(user, links.address_of(link))
+
+
+def peek(token: str) -> User:
+    """Return whose enrolment *token* opens, without using it.
+
+    Raises token_invalid, token_expired, token_used.
+    """
+    return _open_link(token).user
+
+
+def set_password(*, token: str, password: str, client: Client) -> factors.TotpSetup:
+    """Set the password of the account that *token* enrols, and begin its app; the link stays open.
+
+    Raises token_invalid, token_expired, token_used, validation_failed.
+    """
+    user = _open_link(token).user
+    passwords.check_policy(password, about=(user.email, user.display_name))
+    encoded = passwords.hash_new_password(password)
+    with transaction.atomic(durable=True):
+        held = User.objects.select_for_update().get(pk=user.pk)
+        _open_link(token)
+        held.replace_password(encoded, timezone.now())
+        held.save(update_fields=["password", "password_changed_at", "updated_at"])
+        announce(events.FactorChanged(client=client, user_id=str(user.pk), factor="password", change="set"))
+    return factors.begin_totp(user=user, name="", client=client)
+
+
+def pending(token: str) -> factors.TotpSetup | None:
+    """Return the app that waits for its first code, or None where the password step comes first."""
+    user = _open_link(token).user
+    device = factors.pending_totp(user, timezone.now())
+    return factors.setup_of(device) if device and user.has_usable_password() and user.password else None
+
+
+def finish(*, token: str, code: str, client: Client) -> tuple[User, list[str]]:
+    """Confirm the app by its first code, use the link up and open the account; return the recovery codes.
+
+    Raises token_invalid, token_expired, token_used, otp_invalid; a wrong code leaves the link open.
+    """
+    now = timezone.now()
+    user = _open_link(token).user
+    device = factors.pending_totp(user, now)
+    if device is None or not user.password:
+        raise Problem("token_invalid")
+    try:
+        with transaction.atomic(durable=True):
+            links.consume(token=token, purpose=LinkPurpose.ENROL, now=now)
+            codes = factors.confirm(device=device, code=code, client=client, now=now)
+            held = User.objects.select_for_update().get(pk=user.pk)
+            held.email_verified_at = held.email_verified_at or now
+            held.set_status(Status.ACTIVE)
+            held.save(update_fields=["email_verified_at", "status", "is_active", "updated_at"])
+            announce(events.StaffEnrolled(client=client, user_id=str(held.pk), actor=Actor.user(held)))
+    except Problem as problem:
+        reason = FailureReason.CODE_WRONG if problem.code == "otp_invalid" else FailureReason(problem.code)
+        failed = events.StaffEnrolled(client=client, user_id=str(user.pk), success=False, failure_reason=reason)
+        refuse(problem, failed)
+    return held, codes
+
+
+def _open_link(token: str) -> Link:
+    link = links.usable(token=token, purpose=LinkPurpose.ENROL, now=timezone.now())
+    if link.user.status != Status.INACTIVE or not link.user.is_staff:
+        raise Problem("token_invalid")
+    return link

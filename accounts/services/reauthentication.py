@@ -1,0 +1,82 @@
+"""Proving again who one is, before something dangerous."""
+
+from datetime import datetime
+from typing import NoReturn
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import events, passwords
+from accounts.models import Method, TotpDevice, User
+from accounts.services import factors, sign_in
+from accounts.signals import announce, refuse
+from gatehouse import limits
+from gatehouse.client import Client
+from gatehouse.events import Actor, FailureReason
+from gatehouse.problems import Problem
+from sessions_app import services as sessions
+from sessions_app.models import Door, Session
+
+
+def reauthenticate(
+    *, user: User, session: Session, password: str, client: Client, method: str | None = None, code: str | None = None
+) -> None:
+    """Take the password once more and, where it is given or the door asks for it, a code of the app.
+
+    Sets when the session was authenticated; a mailed code is never taken (ASVS 7.5.1, 7.5.3).
+    Raises invalid_credentials, otp_invalid, factor_required, rate_limited, account_disabled.
+    """
+    now = timezone.now()
+    account = ("reauth_account", str(user.pk))
+    limits.take(None, account)
+    right, _fresh = passwords.verify(password, user.password)
+    if not right:
+        _refuse(Problem("invalid_credentials"), user, session, client, FailureReason.BAD_CREDENTIALS)
+    gate = sign_in.may_enter(user=user, door=Door(session.door), trusted=None, known=True)
+    if gate in (sign_in.Entry.DISABLED, sign_in.Entry.UNKNOWN, sign_in.Entry.VERIFY_ADDRESS):
+        _refuse(Problem("session_revoked"), user, session, client, FailureReason.NOT_PERMITTED)
+    has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
+    if code is None and has_app and session.door == Door.STAFF:
+        missing = Problem("factor_required", methods=[Method.TOTP.value, Method.RECOVERY.value])
+        _refuse(missing, user, session, client, FailureReason.FACTOR_MISSING)
+    proved = ["password"]
+    with transaction.atomic(durable=True):
+        if code is not None and _code_is_right(user, method, code, client, now):
+            proved.append(method or Method.TOTP.value)
+        if code is None or len(proved) > 1:
+            sessions.reauthenticated(session, proved, now)
+            announce(_event(user, session, client, tuple(proved)))
+    if code is not None and len(proved) == 1:
+        _refuse(Problem("otp_invalid"), user, session, client, FailureReason.CODE_WRONG)
+    limits.release(account)
+
+
+def _code_is_right(user: User, method: str | None, code: str, client: Client, now: datetime) -> bool:
+    if method == Method.RECOVERY.value:
+        return factors.use_recovery_code(user=user, code=code, client=client, now=now)
+    devices = TotpDevice.objects.filter(user=user, confirmed=True)
+    return any(factors.use_totp(device, code, now) for device in devices)
+
+
+def _event(user: User, session: Session, client: Client, proved: tuple[str, ...]) -> events.Reauthenticated:
+    return events.Reauthenticated(
+        client=client,
+        user_id=str(user.pk),
+        actor=Actor.user(user),
+        session_id=str(session.pk),
+        factors=proved,
+    )
+
+
+def _refuse(problem: Problem, user: User, session: Session, client: Client, reason: FailureReason) -> NoReturn:
+    refuse(
+        problem,
+        events.Reauthenticated(
+            client=client,
+            user_id=str(user.pk),
+            actor=Actor.user(user),
+            session_id=str(session.pk),
+            success=False,
+            failure_reason=reason,
+        ),
+    )

@@ -1,0 +1,171 @@
+"""Signing up, and proving the address."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import events, links, mails, passwords
+from accounts.conf import app_settings
+from accounts.models import Consent, Link, LinkPurpose, Status, User
+from accounts.roles import Role
+from accounts.signals import announce, refuse, user_registered, user_verified
+from gatehouse.client import Client
+from gatehouse.events import Actor, FailureReason
+from gatehouse.problems import Problem, validation
+from gatehouse.text import InvalidEmail, normalise_email
+
+
+class LinkState(StrEnum):
+    """What became of a link."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    USED = "used"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class LinkView:
+    """What a page may tell about a link before it is used."""
+
+    state: LinkState
+    email: str = ""
+    newer_at: datetime | None = None
+
+
+def register(*, email: str, password: str, accept_terms: bool, client: Client, display_name: str = "") -> None:
+    """Make an account that waits for its address to be proved, and mail the link.
+
+    The caller learns nothing about whether the address has an account: its owner is mailed instead, and one hash
+    is computed either way. A sign-up for an address that was never proved replaces the earlier one's password and
+    link, so that whoever proves the address holds the account (ASVS 6.3.8).
+    Raises validation_failed, permission_denied (sign-up is closed), service_unavailable.
+    """
+    address = _checked_address(email)
+    closed = Problem("permission_denied", detail=_("Nobody can sign up here at the moment."))
+    if not app_settings().SIGNUP_OPEN:
+        refuse(closed, _refused(address, client, FailureReason.CLOSED))
+    if not accept_terms:
+        raise validation("accept_terms", "required", _("Agree to the terms to create an account"))
+    try:
+        passwords.check_policy(password, about=(address, display_name))
+    except Problem as problem:
+        refuse(problem, _refused(address, client, FailureReason.WEAK_PASSWORD))
+    encoded = passwords.hash_new_password(password)
+    for _attempt in range(2):  # two sign-ups at once: the second finds the first one's row
+        try:
+            with transaction.atomic(durable=True):
+                return _write(address, encoded, display_name, client)
+        except IntegrityError:
+            continue
+    raise Problem("service_unavailable", retry_after=1)
+
+
+def verify_email(*, token: str, client: Client) -> User:
+    """Take the proof that a link gives, and open the account for signing in.
+
+    Raises token_invalid, token_expired, token_used. FEATURES 18, ASVS 6.5.1.
+    """
+    now = timezone.now()
+    try:
+        with transaction.atomic(durable=True):
+            link = links.consume(token=token, purpose=LinkPurpose.VERIFY, now=now)
+            user = User.objects.select_for_update().get(pk=link.user_id)
+            if user.email != link.email or user.status == Status.DELETED:
+                raise Problem("token_invalid")
+            user.email_verified_at = user.email_verified_at or now
+            if user.status == Status.INACTIVE:
+                user.set_status(Status.ACTIVE)
+            user.save(update_fields=["email_verified_at", "status", "is_active", "updated_at"])
+            announce(events.AddressVerified(client=client, user_id=str(user.pk), email=user.email))
+            transaction.on_commit(lambda: user_verified.send_robust(User, user=user, client=client))
+            return user
+    except Problem as problem:
+        reason = FailureReason(problem.code)
+        found = links.find(token=token, purpose=LinkPurpose.VERIFY)
+        owner = str(found.user_id) if found else None
+        failed = events.AddressVerified(client=client, user_id=owner, success=False, failure_reason=reason)
+        refuse(problem, failed)
+
+
+def resend_verification(*, email: str, client: Client) -> None:
+    """Ask for a new verification link.
+
+    Looks nothing up: the worker decides what the address deserves, so that every address takes the same time.
+    Raises validation_failed.
+    """
+    address = _checked_address(email)
+    with transaction.atomic(durable=True):
+        mails.verify_request(address, client)
+        announce(events.VerificationRequested(client=client, email=address, actor=Actor.anonymous()))
+
+
+def peek_verification(token: str) -> LinkView:
+    """Tell a page what became of a verification link, without using it."""
+    link = links.find(token=token, purpose=LinkPurpose.VERIFY)
+    if link is None:
+        return LinkView(LinkState.UNKNOWN)
+    if link.used_at is not None:
+        return LinkView(LinkState.USED, link.email)
+    if link.open_key is None:
+        newer = Link.objects.filter(user=link.user, purpose=link.purpose, created_at__gt=link.created_at)
+        newest = newer.order_by("-created_at").values_list("created_at", flat=True).first()
+        return LinkView(LinkState.SUPERSEDED, link.email, newest)
+    state = LinkState.EXPIRED if link.is_expired(timezone.now()) else LinkState.OPEN
+    return LinkView(state, link.email)
+
+
+def _checked_address(email: str) -> str:
+    try:
+        return normalise_email(email)[0]
+    except InvalidEmail:
+        words = _("Enter an email address in the correct format, like name@example.com")
+        raise validation("email", "invalid", words) from None
+
+
+def _refused(address: str, client: Client, reason: FailureReason) -> events.UserRegistered:
+    version = app_settings().TERMS_VERSION
+    return events.UserRegistered(
+        client=client, email=address, success=False, failure_reason=reason, terms_version=version
+    )
+
+
+def _write(address: str, encoded: str, display_name: str, client: Client) -> None:
+    """Write the account and its mail, or the mail to whom the address belongs. Expects a transaction."""
+    now = timezone.now()
+    user = User.objects.by_address(address)
+    if user is not None and user.status != Status.INACTIVE:
+        if user.status != Status.DELETED:
+            mails.already_registered(user, client)
+        announce(_refused(address, client, FailureReason.ALREADY_REGISTERED))
+        return
+    if user is None:
+        user = User(email=address)
+        user.set_role(Role.USER)
+        user.set_status(Status.INACTIVE)
+    elif user.is_staff:  # invited staff finish by their own link, never by a stranger's sign-up
+        announce(_refused(address, client, FailureReason.ALREADY_REGISTERED))
+        return
+    version = app_settings().TERMS_VERSION
+    user.email, user.display_name = address, display_name
+    user.replace_password(encoded, now)
+    user.terms_version, user.terms_given_at = version, now
+    user.save()
+    Consent.objects.create(user=user, version=version, granted=True, at=now, ip=client.ip)
+    life = app_settings().VERIFY_TTL
+    mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
+    announce(
+        events.UserRegistered(
+            client=client,
+            user_id=str(user.pk),
+            email=address,
+            actor=Actor.anonymous(),
+            terms_version=version,
+        )
+    )
+    transaction.on_commit(lambda: user_registered.send_robust(User, user=user, client=client))

@@ -1,0 +1,302 @@
+"""Signing in: the password, the code, and the one gate that every session comes through."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NoReturn
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import events, links, lockout, mails, passwords
+from accounts.conf import app_settings
+from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, TotpDevice, User
+from accounts.services import answers, codes
+from accounts.signals import announce, refuse, user_signed_in
+from gatehouse.client import Client
+from gatehouse.events import Actor, FailureReason
+from gatehouse.limits import LimitReached
+from gatehouse.problems import Problem
+from gatehouse.text import InvalidEmail, normalise_email
+from sessions_app import devices
+from sessions_app import services as sessions
+from sessions_app.models import Device, Door, Session, Transport
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A whole sign-in: the session it opened, and the tokens that make the device known."""
+
+    user: User
+    session: Session
+    device_token: str | None = field(default=None, repr=False)
+    trust_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class CodeNeeded:
+    """The password was right; a code is asked for."""
+
+    challenge: codes.ChallengeView
+
+
+@dataclass(frozen=True)
+class AddressUnverified:
+    """The password was right, but the address is not proved yet; a new link is on its way."""
+
+    email: str
+
+
+SignInStep = SignedIn | CodeNeeded | AddressUnverified
+
+
+class Entry(StrEnum):
+    """What the gate says to somebody whose password was right."""
+
+    ENTER = "enter"
+    MAILED_CODE = "mailed_code"
+    APP = "app"
+    APP_MISSING = "app_missing"
+    VERIFY_ADDRESS = "verify_address"
+    DISABLED = "disabled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How somebody comes in: the door, the transport, and what the client said of itself."""
+
+    door: Door
+    transport: Transport
+    client: Client
+    device_token: str | None = field(default=None, repr=False)
+    keep: bool = True
+
+
+def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
+    """Take the first step of a sign-in: one hash whatever the address, then what the gate says.
+
+    Raises invalid_credentials, account_locked, account_disabled, factor_required, service_unavailable.
+    FEATURES 11, 22; ASVS 6.3.1, 6.3.3, 6.3.8.
+    """
+    now = timezone.now()
+    address, key = _address(email)
+    user = User.objects.by_address(address)
+    trusted = devices.is_trusted(user=user, token=arrival.device_token, now=now) if user else None
+    reservation = _reserve(user, address, key, trusted, arrival)
+    right, fresh = passwords.verify(password, user.password if user else None)
+    if user is None or not right or user.status == Status.DELETED:
+        reservation.record_failure()
+        _refuse(Problem("invalid_credentials"), arrival, user, address, _reason(user))
+    reservation.release()
+    if fresh is not None:
+        User.objects.filter(pk=user.pk, password=user.password).update(password=fresh)
+    match may_enter(user=user, door=arrival.door, trusted=trusted, known=_is_known(user, arrival)):
+        case Entry.ENTER:
+            return _enter(user, ["password", "device"] if trusted else ["password"], arrival, now)
+        case Entry.MAILED_CODE:
+            return _challenge(user, [Method.EMAIL], arrival, now)
+        case Entry.APP:
+            return _challenge(user, [Method.TOTP, Method.RECOVERY], arrival, now)
+        case Entry.VERIFY_ADDRESS:
+            return _ask_for_proof(user, address, arrival, now)
+        case Entry.APP_MISSING:
+            missing = Problem("factor_required", methods=[Method.TOTP.value])
+            _refuse(missing, arrival, user, address, FailureReason.FACTOR_MISSING)
+        case Entry.DISABLED:
+            _refuse(Problem("account_disabled"), arrival, user, address, FailureReason.DISABLED)
+        case Entry.UNKNOWN:
+            _refuse(Problem("invalid_credentials"), arrival, user, address, FailureReason.NOT_PERMITTED)
+
+
+def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) -> Entry:
+    """Decide what somebody who proved a password still owes: the one gate of every path that opens a session.
+
+    Staff always owe a code of their app, and a trusted device never stands in for it; at the staff door nobody else
+    is known. Where an app is set up, no mailed code is taken (API.md, Challenges).
+    """
+    if user.status == Status.DISABLED:
+        return Entry.DISABLED
+    if user.status == Status.INACTIVE:
+        return Entry.UNKNOWN if door == Door.STAFF or user.is_staff else Entry.VERIFY_ADDRESS
+    if user.status != Status.ACTIVE or (door == Door.STAFF and not user.is_staff):
+        return Entry.UNKNOWN
+    has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
+    if user.is_staff:
+        return Entry.APP if has_app else Entry.APP_MISSING
+    policy = app_settings().OTP_POLICY
+    if trusted is not None or (policy == "new_device" and known):
+        return Entry.ENTER
+    if has_app:
+        return Entry.APP
+    return Entry.ENTER if policy == "opt_in" else Entry.MAILED_CODE
+
+
+def answer(
+    *, challenge_id: UUID | str, code: str, arrival: Arrival, method: str | None = None, trust_device: bool = False
+) -> SignedIn:
+    """Take the answer to a challenge and open the session.
+
+    An attempt is taken before the answer is read, and the challenge is consumed with it in one transaction, so that
+    of any number of right answers at once one signs in (ASVS 2.3.4, 6.5.1).
+    Raises otp_invalid (with ``attempts_remaining``), otp_expired, challenge_expired, rate_limited, account_disabled.
+    """
+    now = timezone.now()
+    attempt = answers.take_attempt(challenge_id=challenge_id, method=method, client=arrival.client, now=now)
+    user, challenge = attempt.user, attempt.challenge
+    if challenge.door != arrival.door:
+        answers.refuse_unknown(arrival.client)
+    trusted_later = trust_device and not user.is_staff
+    with answers.reading(attempt, code, arrival.client, now) as factors, transaction.atomic(durable=True):
+        answers.consume(attempt, code, arrival.client, now)
+        keep = Arrival(arrival.door, arrival.transport, arrival.client, arrival.device_token, challenge.keep)
+        signed_in = _open(user, factors, keep, now, trust=trusted_later)
+    lockout.forget_failures(email_key=user.email_key, client=arrival.client)
+    answers.give_back(attempt)
+    return signed_in
+
+
+def _reserve(
+    user: User | None, address: str, key: str, trusted: Device | None, arrival: Arrival
+) -> lockout.Reservation:
+    """Reserve a try of the password; a lockout is recorded, and its owner mailed once."""
+    client = arrival.client
+    device = str(trusted.pk) if trusted else None
+    try:
+        return lockout.reserve(email_key=key, client=client, device_id=device)
+    except LimitReached as problem:
+        first, until = problem.usage.is_first_over, problem.retry_at
+        locked = events.SignInLimitReached if first else events.SignInLocked
+        with transaction.atomic(durable=True):
+            if first and until and user is not None and user.status == Status.ACTIVE:
+                mails.locked(user, client, until=until)
+            announce(
+                locked(
+                    client=client,
+                    user_id=str(user.pk) if user else None,
+                    email=address,
+                    failure_reason=FailureReason.LOCKED,
+                    door=arrival.door.value,
+                )
+            )
+        raise
+
+
+def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetime) -> CodeNeeded:
+    """Keep the half-done sign-in in the database and, where it is a mailed code, queue the mail."""
+    if Method.EMAIL in methods:
+        codes.count_send(user)
+    challenge = Challenge(
+        user=user,
+        purpose=ChallengePurpose.STAFF if arrival.door == Door.STAFF else ChallengePurpose.SIGN_IN,
+        methods=[method.value for method in methods],
+        email=user.email,
+        created_at=now,
+        expires_at=now + app_settings().CHALLENGE_TTL,
+        ip=arrival.client.ip,
+        device_name=arrival.client.device_name,
+        door=arrival.door,
+        keep=arrival.keep,
+    )
+    with transaction.atomic(durable=True):
+        if Method.EMAIL in methods:
+            codes.next_code(challenge, now)
+        challenge.save(force_insert=True)
+        if Method.EMAIL in methods:
+            mails.code(challenge, arrival.client)
+        announce(
+            events.PasswordAccepted(
+                client=arrival.client,
+                user_id=str(user.pk),
+                email=user.email,
+                door=arrival.door.value,
+                methods=tuple(challenge.methods),
+                challenge_id=str(challenge.pk),
+            )
+        )
+    return CodeNeeded(codes.view_of(challenge, now))
+
+
+def _enter(user: User, factors: list[str], arrival: Arrival, now: datetime) -> SignedIn:
+    with transaction.atomic(durable=True):
+        signed_in = _open(user, factors, arrival, now, trust=False)
+    lockout.forget_failures(email_key=user.email_key, client=arrival.client)
+    return signed_in
+
+
+def _open(user: User, factors: list[str], arrival: Arrival, now: datetime, *, trust: bool) -> SignedIn:
+    """Open the session, in the caller's transaction, with everything that a sign-in leaves behind."""
+    client = arrival.client
+    remembered = devices.remember(
+        user=user, client=client, token=arrival.device_token, transport=arrival.transport, now=now
+    )
+    trust_token = devices.trust(device=remembered.device, client=client, now=now) if trust else None
+    session = sessions.open(
+        user=user,
+        client=client,
+        door=arrival.door,
+        transport=arrival.transport,
+        factors=factors,
+        device=remembered.device,
+        keep=arrival.keep,
+    )
+    User.objects.filter(pk=user.pk).update(last_login=now)
+    user.last_login = now
+    announce(
+        events.SignedIn(
+            client=client,
+            user_id=str(user.pk),
+            actor=Actor.user(user),
+            email=user.email,
+            session_id=str(session.pk),
+            door=arrival.door.value,
+            factors=tuple(factors),
+            new_device=remembered.is_new,
+        )
+    )
+    transaction.on_commit(lambda: user_signed_in.send_robust(User, user=user, client=client))
+    return SignedIn(user, session, trust_token or remembered.token, trust_token)
+
+
+def _ask_for_proof(user: User, address: str, arrival: Arrival, now: datetime) -> AddressUnverified:
+    client = arrival.client
+    with transaction.atomic(durable=True):
+        life = app_settings().VERIFY_TTL
+        mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
+        announce(_failure(arrival, user, address, FailureReason.UNVERIFIED))
+    return AddressUnverified(user.email)
+
+
+def _address(email: str) -> tuple[str, str]:
+    """Return the address and its key; what is no address gets a key all the same, and is counted like one."""
+    try:
+        return normalise_email(email)
+    except InvalidEmail:
+        return email[:254], email[:254].casefold()
+
+
+def _is_known(user: User, arrival: Arrival) -> bool:
+    if app_settings().OTP_POLICY != "new_device":
+        return False
+    return devices.recognise(user=user, client=arrival.client, token=arrival.device_token).device is not None
+
+
+def _reason(user: User | None) -> FailureReason:
+    if user is None:
+        return FailureReason.UNKNOWN_ACCOUNT
+    return FailureReason.DELETED if user.status == Status.DELETED else FailureReason.BAD_CREDENTIALS
+
+
+def _failure(arrival: Arrival, user: User | None, address: str, reason: FailureReason) -> events.SignInFailed:
+    return events.SignInFailed(
+        client=arrival.client,
+        user_id=str(user.pk) if user else None,
+        email=address,
+        failure_reason=reason,
+        door=arrival.door.value,
+    )
+
+
+def _refuse(problem: Problem, arrival: Arrival, user: User | None, address: str, reason: FailureReason) -> NoReturn:
+    refuse(problem, _failure(arrival, user, address, reason))
