@@ -4,33 +4,17 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from accounts.pages.views.plain import stylesheet
-from config import env, views
+from config import views
 
 API = "api/v1/"
-_WANTED = [
-    (API, "accounts.api.urls"),
-    (API, "sessions_app.api.urls"),
-    ("account/", "accounts.pages.urls"),
-    ("account/", "sessions_app.pages.urls"),
-    ("", "gatehouse.urls"),
-]
-
-
-def _included() -> list[URLPattern | URLResolver]:
-    found: list[URLPattern | URLResolver] = []
-    for prefix, module in _WANTED:
-        if (env.BASE_DIR / module.split(".")[0] / "apps.py").exists() and (
-            env.BASE_DIR / (module.replace(".", "/") + ".py")
-        ).exists():
-            found.append(path(prefix, include(module)))
-    return found
-
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
-    *_included(),
-    path("theme.css", stylesheet, name="theme"),
+    path("", include("gatehouse.urls")),
+    path("account/", include("accounts.pages.urls")),
+    path("account/", include("sessions_app.pages.urls")),
+    path(API, include("accounts.api.urls")),
+    path(API, include("sessions_app.api.urls")),
     path(f"{API}schema", SpectacularAPIView.as_view(), name="schema"),
     path(f"{API}docs", views.ApiDocsView.as_view(), name="docs"),
     path("api/<path:rest>", views.unknown_api_path),

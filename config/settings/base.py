@@ -35,66 +35,48 @@ USE_TZ = True
 USE_I18N = True
 
 
-def _present(names: list[str]) -> list[str]:
-    return [name for name in names if _found(name)]
-
-
-def _found(name: str) -> bool:
-    parts = name.split(".")
-    if (
-        name.startswith("gatehouse.problems")
-        or parts[0] not in ("accounts", "adminpanel", "audit", "gatehouse", "sessions_app")
-        or parts[0] == "config"
-    ):
-        return True
-    return (BASE_DIR / parts[0] / f"{parts[1]}.py").exists()
-
-
-INSTALLED_APPS = _present(
-    [
-        "config.apps.SiteConfig",
-        "adminpanel.apps.AdminPanelConfig",
-        "accounts.apps.AccountsConfig",
-        "sessions_app.apps.SessionsAppConfig",
-        "audit.apps.AuditConfig",
-        "gatehouse.apps.GatehouseConfig",
-        "axes",
-        "rest_framework",
-        "drf_spectacular",
-        "drf_spectacular_sidecar",
-        "corsheaders",
-        "anymail",
-        "django.forms",
-        "django.contrib.auth",
-        "django.contrib.contenttypes",
-        "django.contrib.sessions",
-        "django.contrib.messages",
-        "django.contrib.staticfiles",
-    ]
-)
-MIDDLEWARE = _present(
-    [
-        "gatehouse.client.ClientMiddleware",
-        "gatehouse.requests.RequestLogMiddleware",
-        "gatehouse.problems.ProblemMiddleware",
-        "gatehouse.requests.ApiPathMiddleware",
-        "django.middleware.security.SecurityMiddleware",
-        "gatehouse.headers.SecurityHeadersMiddleware",
-        "csp.middleware.CSPMiddleware",
-        "django_permissions_policy.PermissionsPolicyMiddleware",
-        "whitenoise.middleware.WhiteNoiseMiddleware",
-        "corsheaders.middleware.CorsMiddleware",
-        "config.https.RefusePlainApiMiddleware",
-        "gatehouse.bodies.BodyLimitMiddleware",
-        "gatehouse.limits.LimitsMiddleware",
-        "sessions_app.middleware.DoorSessionMiddleware",
-        "django.middleware.locale.LocaleMiddleware",
-        "django.middleware.common.CommonMiddleware",
-        "django.middleware.csrf.CsrfViewMiddleware",
-        "sessions_app.middleware.PageSessionMiddleware",
-        "django.contrib.messages.middleware.MessageMiddleware",
-    ]
-)
+ADMINPANEL = (BASE_DIR / "adminpanel" / "apps.py").exists()
+INSTALLED_APPS = [
+    "config.apps.SiteConfig",
+    *(["adminpanel.apps.AdminPanelConfig"] if ADMINPANEL else []),
+    "accounts.apps.AccountsConfig",
+    "sessions_app.apps.SessionsAppConfig",
+    "audit.apps.AuditConfig",
+    "gatehouse.apps.GatehouseConfig",
+    "axes",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "corsheaders",
+    "anymail",
+    "django.forms",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "gatehouse.client.ClientMiddleware",
+    "gatehouse.requests.RequestLogMiddleware",
+    "gatehouse.problems.ProblemMiddleware",
+    "gatehouse.requests.ApiPathMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "gatehouse.headers.SecurityHeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "config.https.RefusePlainApiMiddleware",
+    "gatehouse.bodies.BodyLimitMiddleware",
+    "gatehouse.limits.LimitsMiddleware",
+    "sessions_app.middleware.DoorSessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "sessions_app.middleware.PageSessionMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -125,7 +107,7 @@ STORAGES = {
 MEDIA_ROOT = VAR_DIR / "media"
 
 # -- Who somebody is ----------------------------------------------------------------------------------------------
-AUTH_USER_MODEL = "accounts.User" if _found("accounts.apps.A") else "auth.User"
+AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
     "accounts.hashers.Argon2id",
@@ -201,6 +183,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "MethodEnum": "accounts.models.challenge.Method",
+        "ReauthenticationMethodEnum": [("totp", "totp"), ("recovery", "recovery")],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
@@ -210,7 +196,12 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.axes_ip"
 AXES_USERNAME_CALLABLE = "accounts.lockout.axes_username"
-SILENCED_SYSTEM_CHECKS = ["axes.W002", "axes.W003"]  # its middleware and backend would answer instead of the lockout
+SILENCED_SYSTEM_CHECKS = [
+    "axes.W002",  # its middleware would answer instead of accounts/lockout.py
+    "axes.W003",  # so would its backend
+    "security.W002",  # gatehouse.headers writes X-Frame-Options
+    "security.W021",  # whether a domain enters the browsers' preload list is its owner's decision
+]
 
 # -- The apps -----------------------------------------------------------------------------------------------------
 GATEHOUSE: dict[str, Any] = {
@@ -220,6 +211,8 @@ GATEHOUSE: dict[str, Any] = {
     "HASH_KEYS": KEYS["SECRET_KEY"],
     "MAIL_KEYS": KEYS["MAIL_KEY"],
     "ENCRYPTION_KEYS": KEYS["ENCRYPTION_KEY"],
+    "HEALTH_CHECKS": {"mail": "accounts.outbox.check_health"},
+    "HEALTH_CHECKS": {"mail": "accounts.outbox.check_health"},
     **ENV.overrides("GATEHOUSE"),
 }
 SESSIONS: dict[str, Any] = {
@@ -229,14 +222,10 @@ SESSIONS: dict[str, Any] = {
 }
 ACCOUNTS: dict[str, Any] = ENV.overrides("ACCOUNTS")
 AUDIT: dict[str, Any] = {
-    "SOURCES": tuple(
-        _present(
-            [
-                "sessions_app.signals.security_event",
-                "accounts.signals.security_event",
-                "adminpanel.signals.security_event",
-            ]
-        )
+    "SOURCES": (
+        "sessions_app.signals.security_event",
+        "accounts.signals.security_event",
+        *(["adminpanel.signals.security_event"] if ADMINPANEL else []),
     )
 }
 
