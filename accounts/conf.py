@@ -18,7 +18,7 @@ class AccountSettings:
     TERMS_VERSION: str = "1"  # what people agree to at sign-up
     TERMS_URL: str = ""  # where those terms can be read; empty hides the link
 
-    PASSWORD_POLICY: str = "balanced"  # balanced, classic or nist
+    PASSWORD_POLICY: str = "balanced"  # noqa: S105 - a name: balanced, classic or nist
     PASSWORD_CONTEXT_WORDS: tuple[str, ...] = ()  # words no password may be made of, besides the site's name
     ARGON2_MEMORY: int = 47104  # KiB a hash
     ARGON2_TIME: int = 1  # passes

@@ -2,10 +2,11 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import gatehouse.fields
-import gatehouse.ids
 from django.conf import settings
 from django.db import migrations, models
+
+import gatehouse.fields
+import gatehouse.ids
 
 
 class Migration(migrations.Migration):
