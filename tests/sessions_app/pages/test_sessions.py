@@ -48,7 +48,7 @@ def test_g10_what_a_client_says_of_itself_is_escaped(user: Any, open_session: Op
     attack = '"><img src=x onerror=alert(1)>'
     open_session(user, client=Client(ip=None, user_agent=attack, device_name=attack))
     html = browser.get(URL).content.decode()
-    assert "<img" not in html
+    assert "<img src=x" not in html
     assert "&lt;img src=x" in html
 
 
@@ -112,7 +112,7 @@ def test_many_sessions_come_in_pages(browser: Browser, user: Any, open_session: 
     assert browser.get(f"{URL}?cursor=broken").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["", "/end-others", f"/{uuid4()}/end"])
+@pytest.mark.parametrize("path", ["", "/end-others", "/01930000-0000-7000-8000-000000000000/end"])
 def test_nobody_is_led_to_the_sign_in_page(client: Browser, db: None, path: str) -> None:
     answer = client.get(URL + path)
     assert answer.status_code == 302
