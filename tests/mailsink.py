@@ -1,5 +1,7 @@
 """A real SMTP server on loopback that keeps what it is given."""
 
+import socket
+import logging
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -11,6 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 WAIT = 20.0
+logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells of every line it hears
 
 
 class Sink:
@@ -20,7 +23,7 @@ class Sink:
         self.refusing = ""
         self.mails: list[EmailMessage] = []
         self._arrived = threading.Condition()
-        self._controller = Controller(self, hostname="127.0.0.1", port=0)
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         if self.refusing:
@@ -56,6 +59,13 @@ class Sink:
 
     def stop(self) -> None:
         self._controller.stop()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on; the controller cannot choose one by itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def text_of(mail: EmailMessage) -> str:
