@@ -11,7 +11,7 @@ from tests.mailsink import text_of
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
-_LINK = re.compile(r"^https?://\S+/account/verify/\S+$", re.MULTILINE)
+_LINK = re.compile(r"^https?://\S+/account/verify/\S+(?=\s)", re.MULTILINE)
 _CODE = re.compile(r"^(\d{6}) is your", re.MULTILINE)
 
 
