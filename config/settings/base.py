@@ -212,7 +212,6 @@ GATEHOUSE: dict[str, Any] = {
     "MAIL_KEYS": KEYS["MAIL_KEY"],
     "ENCRYPTION_KEYS": KEYS["ENCRYPTION_KEY"],
     "HEALTH_CHECKS": {"mail": "accounts.outbox.check_health"},
-    "HEALTH_CHECKS": {"mail": "accounts.outbox.check_health"},
     **ENV.overrides("GATEHOUSE"),
 }
 SESSIONS: dict[str, Any] = {
@@ -223,6 +222,7 @@ SESSIONS: dict[str, Any] = {
 ACCOUNTS: dict[str, Any] = ENV.overrides("ACCOUNTS")
 AUDIT: dict[str, Any] = {
     "SOURCES": (
+        "gatehouse.signals.security_event",
         "sessions_app.signals.security_event",
         "accounts.signals.security_event",
         *(["adminpanel.signals.security_event"] if ADMINPANEL else []),
