@@ -1,7 +1,7 @@
 """A real SMTP server on loopback that keeps what it is given."""
 
-import socket
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
