@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from accounts.pages.views.plain import stylesheet
 from config import views
 
 API = "api/v1/"
@@ -11,6 +12,7 @@ API = "api/v1/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("", include("gatehouse.urls")),
+    path("theme.css", stylesheet, name="theme"),
     path("account/", include("accounts.pages.urls")),
     path("account/", include("sessions_app.pages.urls")),
     path(API, include("accounts.api.urls")),

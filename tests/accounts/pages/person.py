@@ -1,9 +1,9 @@
 """People who use the pages through Django's test client."""
 
 import re
+from typing import Any
 
 from django.core import mail
-from django.http import HttpResponse
 from django.test import Client
 
 from accounts import outbox
@@ -22,10 +22,10 @@ class Person:
         self.email = email
         self.browser = Client(headers={"user-agent": BROWSER})
 
-    def get(self, path: str, **query: str) -> HttpResponse:
+    def get(self, path: str, **query: str) -> Any:
         return self.browser.get(f"/account/{path}", query)
 
-    def post(self, path: str, data: dict[str, str] | None = None, query: str = "") -> HttpResponse:
+    def post(self, path: str, data: dict[str, str] | None = None, query: str = "") -> Any:
         return self.browser.post(f"/account/{path}{query}", data or {})
 
     def mail(self) -> str:
@@ -44,20 +44,20 @@ class Person:
         assert found
         return found[1]
 
-    def sign_up(self) -> HttpResponse:
+    def sign_up(self) -> Any:
         return self.post("signup", {"email": self.email, "password": PASSWORD, "terms": "on"})
 
-    def confirm(self) -> HttpResponse:
+    def confirm(self) -> Any:
         self.browser.get(self.link())
         return self.post("verify/confirm")
 
-    def give_password(self, password: str = PASSWORD, query: str = "", **more: str) -> HttpResponse:
+    def give_password(self, password: str = PASSWORD, query: str = "", **more: str) -> Any:
         return self.post("login", {"email": self.email, "password": password, **more}, query)
 
-    def sign_in(self, **more: str) -> HttpResponse:
+    def sign_in(self, **more: str) -> Any:
         self.give_password(**more)
         return self.post("otp", {"code": self.code()})
 
 
-def text_of(response: HttpResponse) -> str:
+def text_of(response: Any) -> str:
     return response.content.decode()

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from django.conf import settings as django_settings
 from django.template.loader import get_template, render_to_string
 from django.test import Client
 from django.urls import reverse
@@ -14,7 +13,7 @@ from accounts.pages import theme
 from tests.accounts.pages.person import Person, text_of
 
 BANNED = re.compile(r"\b(please|sorry|oops|invalid|valid|forbidden)\b", re.IGNORECASE)
-ROOT = Path(django_settings.BASE_DIR)
+ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted(
     path
     for folder in ("templates", "accounts/templates", "sessions_app/templates")
