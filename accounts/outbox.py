@@ -1,13 +1,13 @@
 """The worker's sender: claims a mail, makes its text, sends it, and tries again later where that fails."""
 
-import logging
 from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -20,8 +20,9 @@ from gatehouse import hashing
 from gatehouse.client import Client
 from gatehouse.conf import app_settings as site_settings
 from gatehouse.events import Actor, FailureReason
+from gatehouse.problems import Problem
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 BATCH = 20
 _LATE = timedelta(minutes=5)  # a due mail that waits for longer is a fault
@@ -61,19 +62,20 @@ def _deliver(pk: UUID, now: datetime) -> bool:
         return False
     try:
         message = _message(mail, now)
+        if message is None:  # a request that became another mail, or none
+            return False
+        with get_connection() as connection:
+            connection.send_messages([message])
     except Dropped as reason:
         _finish(mail, MailState.DROPPED, str(reason), FailureReason.MAIL_EXPIRED)
         return False
-    if message is None:  # a request that became another mail, or none
-        return False
-    try:
-        with get_connection() as connection:
-            connection.send_messages([message])
-    except Exception as error:  # every way in which a mail server fails ends here: the mail waits, nothing is lost
+    except DatabaseError:
+        raise  # the claim runs out, and the mail is taken up again
+    except Exception as error:  # every way in which a text or a server fails ends here: the mail waits, nothing is lost
         _failed(mail, error, now)
         return False
     Mail.objects.filter(pk=mail.pk).update(state=MailState.SENT, sent_at=timezone.now(), error="")
-    log.info("mail sent", extra={"mail_id": str(mail.pk), "template": mail.template, "attempts": mail.attempts})
+    log.info("mail sent", mail_id=str(mail.pk), template=mail.template, attempts=mail.attempts)
     return True
 
 
@@ -96,10 +98,10 @@ def _failed(mail: Mail, error: Exception, now: datetime) -> None:
     cause = type(error).__name__
     context = {"mail_id": str(mail.pk), "template": mail.template, "attempts": mail.attempts, "cause": cause}
     if _is_permanent(error) or mail.attempts >= app_settings().MAIL_MAX_ATTEMPTS:
-        log.error("mail given up", extra=context)
+        log.error("mail given up", **context)
         _finish(mail, MailState.FAILED, cause, FailureReason.MAIL_FAILED)
         return
-    log.warning("mail not sent, to be tried again", extra=context)
+    log.warning("mail not sent, to be tried again", **context)
     wait = timedelta(seconds=_BACK_OFF[min(mail.attempts, len(_BACK_OFF)) - 1])
     Mail.objects.filter(pk=mail.pk).update(state=MailState.QUEUED, next_try_at=now + wait, error=cause)
 
@@ -172,7 +174,10 @@ def _link_text(mail: Mail) -> str:
     link = Link.objects.filter(pk=mail.context["link"]).first()
     if link is None or link.open_key is None:
         raise Dropped("the link is no longer open")
-    return links.address_of(link)
+    try:
+        return links.address_of(link)
+    except Problem:
+        raise Dropped("the link was made with a key that is gone") from None
 
 
 def _code_text(mail: Mail) -> str:

@@ -86,8 +86,9 @@ def verify_email(*, token: str, client: Client) -> User:
             transaction.on_commit(lambda: user_verified.send_robust(User, user=user, client=client))
             return user
     except Problem as problem:
-        reason = FailureReason(problem.code)
         found = links.find(token=token, purpose=LinkPurpose.VERIFY)
+        superseded = found is not None and problem.code == "token_invalid"
+        reason = FailureReason.TOKEN_SUPERSEDED if superseded else FailureReason(problem.code)
         owner = str(found.user_id) if found else None
         failed = events.AddressVerified(client=client, user_id=owner, success=False, failure_reason=reason)
         refuse(problem, failed)
@@ -138,7 +139,8 @@ def _refused(address: str, client: Client, reason: FailureReason) -> events.User
 def _write(address: str, encoded: str, display_name: str, client: Client) -> None:
     """Write the account and its mail, or the mail to whom the address belongs. Expects a transaction."""
     now = timezone.now()
-    user = User.objects.by_address(address)
+    same = User.objects.filter(email_key=normalise_email(address)[1])
+    user = same.select_for_update().first()  # whoever proves the address at this moment waits, or was first
     if user is not None and user.status != Status.INACTIVE:
         if user.status != Status.DELETED:
             mails.already_registered(user, client)
