@@ -10,7 +10,7 @@ from sessions_app.events import DeviceAdded, TokenReused
 def mail_about_session(*, event: SecurityEvent, **_kwargs: Any) -> None:
     """Queue the mail that *event* deserves."""
     match event:
-        case DeviceAdded(first=False, user_id=str()):
-            mails.new_device(event.user_id, event.client, device=event.device_name)
-        case TokenReused(user_id=str()):
-            mails.refresh_reused(event.user_id, event.client)
+        case DeviceAdded(first=False, user_id=str(user_id)):
+            mails.new_device(user_id, event.client, device=event.device_name)
+        case TokenReused(user_id=str(user_id)):
+            mails.refresh_reused(user_id, event.client)

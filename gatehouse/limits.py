@@ -28,6 +28,7 @@ from .hashing import keyed_hash
 from .models import Counter
 from .problems.answers import problem_answer
 from .problems.problem import Problem
+from .signals import note_limit
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _QUARTER = timedelta(minutes=15)
@@ -132,6 +133,10 @@ def take(request: Any, *hits: Hit) -> list[Usage]:
         return ordered
     if len(ordered) == len(hits):
         _give_back([hit for hit in hits if not usages[hit].is_over], now)
+    if request is not None:  # without one, a service asks: it records the refusal with what it knows
+        for usage in over:
+            if usage.is_first_over:
+                note_limit(client_of(request), usage.limit.name)
     raise LimitReached(max(over, key=lambda usage: usage.reset))
 
 

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from gatehouse.client import client_of
 from gatehouse.problems import Problem
+from gatehouse.signals import ForgeryRefused
 from sessions_app import principal, refusals, tokens
 from sessions_app import services as sessions
 from sessions_app.models import Door
@@ -88,6 +89,7 @@ def require_csrf(request: Request) -> None:
 
 class _CsrfCheck(CsrfViewMiddleware):
     def _reject(self, request: Any, reason: str) -> NoReturn:
+        refusals.note(ForgeryRefused(client=client_of(request), resource=request.path_info))
         raise Problem("csrf_failed")
 
 

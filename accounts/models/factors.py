@@ -11,7 +11,7 @@ from gatehouse.fields import KeyField
 from gatehouse.ids import uuid7
 
 
-class TotpDevice(OtpDevice):  # type: ignore[misc]  (the library ships no types)
+class TotpDevice(OtpDevice):  # type: ignore[misc]  # the library ships no types
     """An authenticator app (RFC 6238).
 
     Written by accounts/services/factors.py alone, read by it and by the sign-in; gone with the user.

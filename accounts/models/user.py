@@ -121,7 +121,7 @@ def account_constraints() -> list[models.BaseConstraint]:
     ]
 
 
-class User(AbstractAccount):
+class User(AbstractAccount):  # type: ignore[django-manager-missing]  # django-otp gives its relation no manager
     """The account of a Gatehouse that runs alone."""
 
     class Meta:

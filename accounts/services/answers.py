@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from accounts import events
+from accounts import events, mails
 from accounts.conf import app_settings
 from accounts.models import Challenge, Method, TotpDevice, User
 from accounts.services import codes, factors
@@ -52,10 +52,11 @@ def take_attempt(*, challenge_id: UUID | str, method: str | None, client: Client
     if method is not None and method not in challenge.methods:
         raise validation("method", "invalid_choice")
     user = codes.owner_of(challenge)
-    limits.take(None, ("code_account", str(user.pk)))
+    _reserve(user, challenge, chosen, client)
     allowed = app_settings().OTP_ATTEMPTS
     mine = Challenge.objects.live(now, allowed).filter(pk=challenge.pk)
     if not mine.update(attempts=F("attempts") + 1):
+        limits.release(("code_account", str(user.pk)))
         refuse_unknown(client, challenge)
     challenge.refresh_from_db(fields=["attempts"])
     return Attempt(challenge, user, chosen, max(0, allowed - challenge.attempts))
@@ -106,6 +107,27 @@ def refuse_unknown(client: Client, challenge: Challenge | None = None) -> NoRetu
             method="",
         ),
     )
+
+
+def _reserve(user: User, challenge: Challenge, method: Method, client: Client) -> None:
+    """Count an answer against the account's day; when it is used up that is recorded, and the owner told once."""
+    try:
+        limits.take(None, ("code_account", str(user.pk)))
+    except limits.LimitReached as problem:
+        with transaction.atomic(durable=True):
+            if problem.usage.is_first_over and problem.retry_at:
+                mails.locked(user, client, until=problem.retry_at)
+            announce(
+                events.CodeFailed(
+                    client=client,
+                    user_id=str(user.pk),
+                    email=user.email,
+                    failure_reason=FailureReason.RATE_LIMITED,
+                    challenge_id=str(challenge.pk),
+                    method=method.value,
+                )
+            )
+        raise
 
 
 def _check_mailed(challenge: Challenge, code: str, now: datetime) -> None:

@@ -55,7 +55,8 @@ def begin_totp(*, user: User, name: str, client: Client) -> TotpSetup:
 def pending_totp(user: User, now: datetime) -> TotpDevice | None:
     """Return the app of *user* that waits for its first code, while it may be confirmed."""
     since = now - app_settings().TOTP_SETUP_TTL
-    return TotpDevice.objects.filter(user=user, confirmed=False, created_at__gt=since).first()
+    pending: TotpDevice | None = TotpDevice.objects.filter(user=user, confirmed=False, created_at__gt=since).first()
+    return pending
 
 
 def setup_of(device: TotpDevice) -> TotpSetup:
@@ -95,14 +96,6 @@ def new_recovery_codes(*, user: User, client: Client, now: datetime) -> list[str
     )
     announce(events.FactorChanged(client=client, user_id=str(user.pk), factor="recovery", change="made"))
     return fresh
-
-
-def totp_fits(user: User, code: str, now: datetime) -> TotpDevice | None:
-    """Return the app of *user* that shows *code* now, without using the code up."""
-    for device in TotpDevice.objects.filter(user=user, confirmed=True):
-        if _step_of(device, code, now) is not None:
-            return device
-    return None
 
 
 def use_totp(device: TotpDevice, code: str, now: datetime) -> bool:

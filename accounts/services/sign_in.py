@@ -74,6 +74,10 @@ class Arrival:
     keep: bool = True
 
 
+# The methods that the gate takes for an answer, by what it says at that moment.
+_TAKEN = {Entry.ENTER: tuple(Method), Entry.MAILED_CODE: (Method.EMAIL,), Entry.APP: (Method.TOTP, Method.RECOVERY)}
+
+
 def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
     """Take the first step of a sign-in: one hash whatever the address, then what the gate says.
 
@@ -145,8 +149,9 @@ def answer(
     now = timezone.now()
     attempt = answers.take_attempt(challenge_id=challenge_id, method=method, client=arrival.client, now=now)
     user, challenge = attempt.user, attempt.challenge
-    if challenge.door != arrival.door:
-        answers.refuse_unknown(arrival.client)
+    gate = may_enter(user=user, door=arrival.door, trusted=None, known=False)
+    if challenge.door != arrival.door or attempt.method not in _TAKEN.get(gate, ()):
+        answers.refuse_unknown(arrival.client, challenge)  # another door, or the account changed meanwhile
     trusted_later = trust_device and not user.is_staff
     with answers.reading(attempt, code, arrival.client, now) as factors, transaction.atomic(durable=True):
         answers.consume(attempt, code, arrival.client, now)

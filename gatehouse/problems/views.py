@@ -1,8 +1,13 @@
 """What Django calls for its own errors. A URL configuration names these as handler400 to handler500."""
 
 import sys
+from contextlib import suppress
 
 from django.http import HttpRequest, HttpResponse
+
+from gatehouse.client import client_of
+from gatehouse.limits import LimitReached, take
+from gatehouse.signals import note_forgery
 
 from .answers import is_api, problem_page, problem_response
 from .drf import bad_request
@@ -29,6 +34,10 @@ def handler500(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    client = client_of(request)
+    with suppress(LimitReached):  # a flood of them fills no trail
+        take(None, ("invalid_token_ip", client.network))
+        note_forgery(client, request.resolver_match.route if request.resolver_match else "")
     return _answer(Problem("csrf_failed"), request)
 
 

@@ -17,10 +17,10 @@ from gatehouse import limits
 from gatehouse.api import StrictAPIView
 from gatehouse.client import Client, client_of
 from gatehouse.conf import app_settings as ground_settings
+from gatehouse.documents import problems
 from gatehouse.problems import FieldError, Problem
 from sessions_app import browser, cookies
 from sessions_app import services as sessions
-from gatehouse.documents import problems
 from sessions_app.api.serializers import (
     PageQuerySerializer,
     RefreshSerializer,

@@ -153,6 +153,7 @@ def test_ended_counters_are_found_for_the_clean_up(clock):
     assert Counter.objects.ended(timezone.now()).count() == 1
 
 
+@pytest.mark.django_db
 def test_the_wide_limit_stops_any_request_and_says_so(site, settings):
     settings.GATEHOUSE = settings.GATEHOUSE | {"LIMITS_SCALE": 0.005}
     answers = [site.get("/plain") for _ in range(4)]

@@ -110,6 +110,7 @@ def test_429_and_503_say_when_to_come_again(site):
     assert site.get("/raise/database")["Retry-After"] == "5"
 
 
+@pytest.mark.django_db
 def test_a_missing_csrf_token_is_csrf_failed(site):
     strict = type(site)(enforce_csrf_checks=True)
     assert body(strict.post("/api/v1/form"))["code"] == "csrf_failed"
