@@ -72,6 +72,8 @@ def reading(attempt: Attempt, code: str, client: Client, now: datetime) -> Itera
         yield ["password", attempt.method.value]
     except _Refused as refused:
         _refuse(attempt, refused.reason, client)
+    except Problem as problem:  # the account was disabled while the code was read
+        refuse(problem, _failed(attempt, FailureReason.DISABLED, client, None))
 
 
 def consume(attempt: Attempt, code: str, client: Client, now: datetime) -> None:
@@ -161,7 +163,14 @@ def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn
         case _:
             problem, remaining = Problem("otp_invalid", attempts_remaining=attempt.remaining), attempt.remaining
     spent = reason == FailureReason.CODE_WRONG and attempt.remaining == 0
-    event = events.CodeFailed(
+    event = _failed(attempt, reason, client, remaining)
+    if spent:
+        _note_exhausted(event)
+    refuse(problem, event)
+
+
+def _failed(attempt: Attempt, reason: FailureReason, client: Client, remaining: int | None) -> events.CodeFailed:
+    return events.CodeFailed(
         client=client,
         user_id=str(attempt.user.pk),
         email=attempt.user.email,
@@ -170,9 +179,6 @@ def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn
         method=attempt.method.value,
         attempts_remaining=remaining,
     )
-    if spent:
-        _note_exhausted(event)
-    refuse(problem, event)
 
 
 def _note_exhausted(event: events.CodeFailed) -> None:
