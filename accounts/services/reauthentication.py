@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts import events, passwords
 from accounts.models import Method, TotpDevice, User
-from accounts.services import factors, sign_in
+from accounts.services import factors
+from accounts.services.gate import Entry, may_enter
 from accounts.signals import announce, refuse
 from gatehouse import limits
 from gatehouse.client import Client
@@ -32,8 +33,8 @@ def reauthenticate(
     right, _fresh = passwords.verify(password, user.password)
     if not right:
         _refuse(Problem("invalid_credentials"), user, session, client, FailureReason.BAD_CREDENTIALS)
-    gate = sign_in.may_enter(user=user, door=Door(session.door), trusted=None, known=True)
-    if gate in (sign_in.Entry.DISABLED, sign_in.Entry.UNKNOWN, sign_in.Entry.VERIFY_ADDRESS):
+    gate = may_enter(user=user, door=Door(session.door), trusted=None, known=True)
+    if gate in (Entry.DISABLED, Entry.UNKNOWN, Entry.VERIFY_ADDRESS):
         _refuse(Problem("session_revoked"), user, session, client, FailureReason.NOT_PERMITTED)
     has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
     if code is None and has_app and session.door == Door.STAFF:

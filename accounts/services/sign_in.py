@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import NoReturn
 from uuid import UUID
 
@@ -11,9 +10,11 @@ from django.utils import timezone
 
 from accounts import events, links, lockout, mails, passwords
 from accounts.conf import app_settings
-from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, TotpDevice, User
+from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, User
 from accounts.services import answers, codes
+from accounts.services.gate import TAKEN, Entry, may_enter
 from accounts.signals import announce, refuse, user_signed_in
+from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.limits import LimitReached
@@ -51,18 +52,6 @@ class AddressUnverified:
 SignInStep = SignedIn | CodeNeeded | AddressUnverified
 
 
-class Entry(StrEnum):
-    """What the gate says to somebody whose password was right."""
-
-    ENTER = "enter"
-    MAILED_CODE = "mailed_code"
-    APP = "app"
-    APP_MISSING = "app_missing"
-    VERIFY_ADDRESS = "verify_address"
-    DISABLED = "disabled"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True)
 class Arrival:
     """How somebody comes in: the door, the transport, and what the client said of itself."""
@@ -72,10 +61,6 @@ class Arrival:
     client: Client
     device_token: str | None = field(default=None, repr=False)
     keep: bool = True
-
-
-# The methods that the gate takes for an answer, by what it says at that moment.
-_TAKEN = {Entry.ENTER: tuple(Method), Entry.MAILED_CODE: (Method.EMAIL,), Entry.APP: (Method.TOTP, Method.RECOVERY)}
 
 
 def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
@@ -114,29 +99,6 @@ def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
             _refuse(Problem("invalid_credentials"), arrival, user, address, FailureReason.NOT_PERMITTED)
 
 
-def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) -> Entry:
-    """Decide what somebody who proved a password still owes: the one gate of every path that opens a session.
-
-    Staff always owe a code of their app, and a trusted device never stands in for it; at the staff door nobody else
-    is known. Where an app is set up, no mailed code is taken (API.md, Challenges).
-    """
-    if user.status == Status.DISABLED:
-        return Entry.DISABLED
-    if user.status == Status.INACTIVE:
-        return Entry.UNKNOWN if door == Door.STAFF or user.is_staff else Entry.VERIFY_ADDRESS
-    if user.status != Status.ACTIVE or (door == Door.STAFF and not user.is_staff):
-        return Entry.UNKNOWN
-    has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
-    if user.is_staff:
-        return Entry.APP if has_app else Entry.APP_MISSING
-    policy = app_settings().OTP_POLICY
-    if trusted is not None or (policy == "new_device" and known):
-        return Entry.ENTER
-    if has_app:
-        return Entry.APP
-    return Entry.ENTER if policy == "opt_in" else Entry.MAILED_CODE
-
-
 def answer(
     *, challenge_id: UUID | str, code: str, arrival: Arrival, method: str | None = None, trust_device: bool = False
 ) -> SignedIn:
@@ -150,7 +112,7 @@ def answer(
     attempt = answers.take_attempt(challenge_id=challenge_id, method=method, client=arrival.client, now=now)
     user, challenge = attempt.user, attempt.challenge
     gate = may_enter(user=user, door=arrival.door, trusted=None, known=False)
-    if challenge.door != arrival.door or attempt.method not in _TAKEN.get(gate, ()):
+    if challenge.door != arrival.door or attempt.method not in TAKEN.get(gate, ()):
         answers.refuse_unknown(arrival.client, challenge)  # another door, or the account changed meanwhile
     trusted_later = trust_device and not user.is_staff
     with answers.reading(attempt, code, arrival.client, now) as factors, transaction.atomic(durable=True):
@@ -266,11 +228,22 @@ def _open(user: User, factors: list[str], arrival: Arrival, now: datetime, *, tr
 
 def _ask_for_proof(user: User, address: str, arrival: Arrival, now: datetime) -> AddressUnverified:
     client = arrival.client
+    wanted = _may_be_mailed(user)
     with transaction.atomic(durable=True):
-        life = app_settings().VERIFY_TTL
-        mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
+        if wanted:
+            life = app_settings().VERIFY_TTL
+            mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
         announce(_failure(arrival, user, address, FailureReason.UNVERIFIED))
     return AddressUnverified(user.email)
+
+
+def _may_be_mailed(user: User) -> bool:
+    """Tell whether another link may go to the address: whoever signed it up need not be its owner."""
+    try:
+        limits.take(None, ("resend_address", user.email_key))
+    except LimitReached:
+        return False
+    return True
 
 
 def _address(email: str) -> tuple[str, str]:

@@ -38,8 +38,9 @@ class LoginView(OpenAPIView):
 
     @extend_schema(request=LoginSerializer, responses={200: SignInShape, **_PROBLEMS})
     def post(self, request: Request) -> Response:
+        transport = cookies.transport_of(request._request)  # a foreign origin is told before its body is read
         asked = self.body(request, LoginSerializer)
-        arrival = _arrival(request, asked.get("trust_token"), asked["device_name"])
+        arrival = _arrival(request, transport, asked.get("trust_token"), asked["device_name"])
         limits.take(request, ("login_ip", arrival.client.network))
         step = sign_in.begin(email=asked["email"], password=asked["password"], arrival=arrival)
         match step:
@@ -69,8 +70,9 @@ class VerifyCodeView(OpenAPIView):
 
     @extend_schema(request=VerifySerializer, responses={200: SignInShape, **_PROBLEMS})
     def post(self, request: Request) -> Response:
+        transport = cookies.transport_of(request._request)
         asked = self.body(request, VerifySerializer)
-        arrival = _arrival(request, None)
+        arrival = _arrival(request, transport)
         limits.take(request, ("code_verify_ip", arrival.client.network))
         return _signed_in(
             sign_in.answer(
@@ -113,9 +115,8 @@ class ReauthenticateView(StrictAPIView):
         return Response(fresh)
 
 
-def _arrival(request: Request, trust_token: str | None, device_name: str = "") -> Arrival:
+def _arrival(request: Request, transport: Transport, trust_token: str | None = None, device_name: str = "") -> Arrival:
     """Return how the client comes in: a browser's device is known by its cookie, an app's by its token."""
-    transport = cookies.transport_of(request._request)
     client = client_of(request)
     if device_name:
         client = replace(client, device_name=device_name)

@@ -1,0 +1,46 @@
+"""The one gate that every session comes through: what somebody who proved a password still owes."""
+
+from enum import StrEnum
+
+from accounts.conf import app_settings
+from accounts.models import Method, Status, TotpDevice, User
+from sessions_app.models import Device, Door
+
+
+class Entry(StrEnum):
+    """What the gate says to somebody whose password was right."""
+
+    ENTER = "enter"
+    MAILED_CODE = "mailed_code"
+    APP = "app"
+    APP_MISSING = "app_missing"
+    VERIFY_ADDRESS = "verify_address"
+    DISABLED = "disabled"
+    UNKNOWN = "unknown"
+
+
+# The methods that the gate takes for an answer, by what it says at that moment.
+TAKEN = {Entry.ENTER: tuple(Method), Entry.MAILED_CODE: (Method.EMAIL,), Entry.APP: (Method.TOTP, Method.RECOVERY)}
+
+
+def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) -> Entry:
+    """Decide what somebody who proved a password still owes: the one gate of every path that opens a session.
+
+    Staff always owe a code of their app, and a trusted device never stands in for it; at the staff door nobody else
+    is known. Where an app is set up, no mailed code is taken (API.md, Challenges).
+    """
+    if user.status == Status.DISABLED:
+        return Entry.DISABLED
+    if user.status == Status.INACTIVE:
+        return Entry.UNKNOWN if door == Door.STAFF or user.is_staff else Entry.VERIFY_ADDRESS
+    if user.status != Status.ACTIVE or (door == Door.STAFF and not user.is_staff):
+        return Entry.UNKNOWN
+    has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
+    if user.is_staff:
+        return Entry.APP if has_app else Entry.APP_MISSING
+    policy = app_settings().OTP_POLICY
+    if trusted is not None or (policy == "new_device" and known):
+        return Entry.ENTER
+    if has_app:
+        return Entry.APP
+    return Entry.ENTER if policy == "opt_in" else Entry.MAILED_CODE
