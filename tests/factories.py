@@ -184,7 +184,7 @@ def problem(code: str, status: int, answer: Any) -> dict[str, Any]:
     """Hold *answer* to the shape of a problem of *code*, and return its members besides the common ones."""
     assert answer.status_code == status, (answer.status_code, answer.content)
     assert answer["Content-Type"] == "application/problem+json"
-    body = answer.json()
+    body = dict(answer.json())
     common = {name: body.pop(name) for name in ("type", "title", "status", "detail", "code", "request_id")}
     assert (common["code"], common["status"]) == (code, status), common
     assert common["type"] == f"http://testserver/problems/{code}"
