@@ -4,6 +4,7 @@ One renderer and one field template (``elements/field.html``) draw them all.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django import forms
@@ -115,14 +116,15 @@ class CodeField(forms.CharField):
 
     default_error_messages = {"required": gettext_lazy("Enter the code")}
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, length: int | None = None, **kwargs: Any) -> None:
         attrs = {"autocomplete": "one-time-code", "inputmode": "numeric", "class": "code-input", **_NO_CORRECTION}
         super().__init__(widget=ForgetfulInput(attrs=attrs), label=gettext_lazy("Code"), **kwargs)
+        self.length = length
 
     def clean(self, value: Any) -> str:
         typed: str = super().clean(value)
         code = "".join(c for c in typed.translate(_ASCII_DIGITS) if not c.isspace() and c not in "-‐‑‒–—.")
-        length = app_settings().OTP_LENGTH
+        length = self.length or app_settings().OTP_LENGTH
         if not (code.isascii() and code.isdigit() and len(code) == length):
             message = ngettext("The code must be %(n)d number", "The code must be %(n)d numbers", length)
             raise ValidationError(message % {"n": length}, code="invalid")
@@ -190,8 +192,11 @@ class CodeForm(PageForm):
     trust_device = forms.BooleanField(required=False)
     main_field = "code"
 
-    def __init__(self, *args: Any, trust_for: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, trust_for: timedelta, length: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        code = self.fields["code"]
+        assert isinstance(code, CodeField)  # noqa: S101 - narrows the type
+        code.length = length
         trust = self.fields["trust_device"]
         trust.label = _("Do not ask again on this device for %(span)s") % {"span": span(trust_for)}
         trust.help_text = _("Do not use on a shared device")

@@ -26,6 +26,8 @@ from sessions_app import services as sessions
 from sessions_app.conf import app_settings as session_settings
 from sessions_app.models import Door, Transport
 
+APP_DIGITS = 6  # what authenticator apps show, whatever a mailed code has
+
 
 def arrival_of(request: HttpRequest, *, keep: bool = False) -> Arrival:
     """Say how the browser comes in: by the pages, with cookies."""
@@ -146,7 +148,8 @@ class EnterCode(AnswerPage):
         return next(method for method in self.challenge.methods if method.type != "recovery")
 
     def make_form(self, data: QueryDict | None = None) -> PageForm:
-        return CodeForm(data, trust_for=session_settings().TRUST_TTL)
+        length = APP_DIGITS if self.method.type == "totp" else None
+        return CodeForm(data, trust_for=session_settings().TRUST_TTL, length=length)
 
     def context(self) -> dict[str, Any]:
         challenge = self.challenge

@@ -6,6 +6,7 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import Challenge, Status, User
+from accounts.pages.forms import CodeForm
 from sessions_app.models import Door, Session
 from sessions_app.reasons import RevokeReason
 from tests.accounts.pages.person import EMAIL, PASSWORD, Person, text_of
@@ -122,6 +123,13 @@ def test_what_is_no_code_costs_no_try(member: Person, typed: str, words: str):
     assert words in text_of(response)
     assert 'value="' + typed not in text_of(response) or not typed
     assert Challenge.objects.get().attempts == 0
+
+
+def test_app_shows_six_numbers_whatever_mails_carry(settings):
+    settings.ACCOUNTS = {**settings.ACCOUNTS, "OTP_LENGTH": 8}
+    for length, code in ((6, "123 456"), (None, "12345678")):
+        assert CodeForm({"code": code}, trust_for=timedelta(days=30), length=length).is_valid()
+    assert not CodeForm({"code": "123456"}, trust_for=timedelta(days=30)).is_valid()
 
 
 def test_expired_code_is_replaced(member: Person):
