@@ -28,8 +28,10 @@ def reauthenticate(
     Raises invalid_credentials, otp_invalid, factor_required, rate_limited, account_disabled.
     """
     now = timezone.now()
-    account = ("reauth_account", str(user.pk))
-    limits.take(None, account)
+    tries = [("reauth_account", str(user.pk))]
+    if code is not None:  # wrong codes of an account are counted together, wherever they are given
+        tries.append(("code_account", str(user.pk)))
+    limits.take(None, *tries)
     right, _fresh = passwords.verify(password, user.password)
     if not right:
         _refuse(Problem("invalid_credentials"), user, session, client, FailureReason.BAD_CREDENTIALS)
@@ -49,7 +51,7 @@ def reauthenticate(
             announce(_event(user, session, client, tuple(proved)))
     if code is not None and len(proved) == 1:
         _refuse(Problem("otp_invalid"), user, session, client, FailureReason.CODE_WRONG)
-    limits.release(account)
+    limits.release(*tries)
 
 
 def _code_is_right(user: User, method: str | None, code: str, client: Client, now: datetime) -> bool:
