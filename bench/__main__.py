@@ -1,0 +1,92 @@
+"""Prepares a server as production would run it, on a database of its own, and has it measured."""
+
+import argparse
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.database import database
+
+ROOT = Path(__file__).resolve().parent.parent
+RINGS = ("SECRET_KEY", "JWT_SECRET", "MAIL_KEY", "ENCRYPTION_KEY", "AUDIT_KEY")
+
+
+def main() -> int:
+    """Run everything, and return what the measurement returned."""
+    options = _options()
+    folder = ROOT / "var" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    with database() as url:
+        environment = _environment(url, folder, options)
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
+        with _server(environment, folder):
+            command = [sys.executable, "-m", "bench.measure", "--rounds", str(options.rounds)]
+            return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=40, help="how often each sample is taken")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="web processes")
+    return parser.parse_args()
+
+
+def _environment(url: str, folder: Path, options: argparse.Namespace) -> dict[str, str]:
+    """Return the environment of the server: nothing of the caller's settings but where programs are."""
+    return {
+        **{name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}},
+        **{name: secrets.token_urlsafe(48) for name in RINGS},
+        "DJANGO_SETTINGS_MODULE": "bench.settings",
+        "ENV_FILE": "",
+        "VAR_DIR": str(folder),
+        "PORT": str(_free_port()),
+        "DATABASE_URL": url,
+        "EMAIL_URL": "smtp://127.0.0.1:9",  # no worker runs, so nothing is sent
+        "EMAIL_FROM": "Gatehouse <no-reply@example.com>",
+        "LIMITS_SCALE": "1000000",
+        "WEB_WORKERS": str(options.workers),
+        "LOG_FORMAT": "json",
+    }
+
+
+@contextmanager
+def _server(environment: dict[str, str], folder: Path) -> Iterator[None]:
+    """Serve by gunicorn with the project's own configuration until the block ends."""
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_for(int(environment["PORT"]), process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("The server did not start. Look at var/bench/server.log.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())
