@@ -33,8 +33,9 @@ def issue(*, user: User, purpose: LinkPurpose, life: timedelta, client: Client, 
 
 
 def address_of(link: Link) -> str:
-    """Return the URL that a mail carries; its last segment is the token."""
-    root = site_settings().FRONTEND_URL or site_settings().BASE_URL
+    """Return the URL that a mail carries; its last segment is the token. Staff enrol on this server's own pages."""
+    here = site_settings().BASE_URL
+    root = here if link.purpose == LinkPurpose.ENROL else site_settings().FRONTEND_URL or here
     return f"{root.rstrip('/')}{PATHS[LinkPurpose(link.purpose)]}{token_of(link)}"
 
 

@@ -1,18 +1,22 @@
 """Every path of the site; each app brings its own."""
 
 from django.conf import settings
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from accounts.pages.views.plain import stylesheet
 from config import views
+from gatehouse.conf import app_settings as ground_settings
 
 API = "api/v1/"
+STAFF = ground_settings().ADMIN_PATH.strip("/") + "/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("", include("gatehouse.urls")),
     path("theme.css", stylesheet, name="theme"),
+    path("account/enrol/", include("adminpanel.urls")),
     path("account/", include("accounts.pages.urls")),
     path("account/", include("sessions_app.pages.urls")),
     path(API, include("accounts.api.urls")),
@@ -20,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{API}schema", SpectacularAPIView.as_view(), name="schema"),
     path(f"{API}docs", views.ApiDocsView.as_view(), name="docs"),
     path("api/<path:rest>", views.unknown_api_path),
+    path(STAFF, admin.site.urls),
     path("problems/<slug:code>", views.problem_type, name="problem"),
     path(".well-known/change-password", views.change_password),
     path(".well-known/security.txt", views.security_txt),

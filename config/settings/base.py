@@ -35,10 +35,9 @@ USE_TZ = True
 USE_I18N = True
 
 
-ADMINPANEL = (BASE_DIR / "adminpanel" / "apps.py").exists()
 INSTALLED_APPS = [
     "config.apps.SiteConfig",
-    *(["adminpanel.apps.AdminPanelConfig"] if ADMINPANEL else []),
+    "adminpanel.apps.AdminPanelConfig",
     "accounts.apps.AccountsConfig",
     "sessions_app.apps.SessionsAppConfig",
     "audit.apps.AuditConfig",
@@ -49,6 +48,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "anymail",
+    "adminpanel.apps.StaffSiteConfig",  # django.contrib.admin with our site
     "django.forms",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -197,6 +197,7 @@ AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.axes_ip"
 AXES_USERNAME_CALLABLE = "accounts.lockout.axes_username"
 SILENCED_SYSTEM_CHECKS = [
+    "admin.E408",  # sessions_app's PageSessionMiddleware says who somebody is
     "axes.W002",  # its middleware would answer instead of accounts/lockout.py
     "axes.W003",  # so would its backend
     "security.W002",  # gatehouse.headers writes X-Frame-Options
@@ -225,7 +226,7 @@ AUDIT: dict[str, Any] = {
         "gatehouse.signals.security_event",
         "sessions_app.signals.security_event",
         "accounts.signals.security_event",
-        *(["adminpanel.signals.security_event"] if ADMINPANEL else []),
+        "adminpanel.signals.security_event",
     )
 }
 

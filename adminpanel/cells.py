@@ -1,0 +1,47 @@
+"""Small pieces of the lists: a link, a time, a state in words and colour."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from accounts.models import Status
+from accounts.templatetags.moments import moment
+from sessions_app.models import Session
+
+_STATUS_LOOK = {Status.ACTIVE: "good", Status.INACTIVE: "care", Status.DISABLED: "bad", Status.DELETED: ""}
+
+
+def link(url: str, text: Any) -> SafeString:
+    """Return a link whose text may be in any script."""
+    return format_html('<a href="{}"><bdi>{}</bdi></a>', url, text)
+
+
+def badge(text: Any, look: str = "") -> SafeString:
+    """Return a state: its word, and a colour beside it."""
+    return format_html('<span class="badge {}">{}</span>', look, text)
+
+
+def time(at: datetime | None, otherwise: Any = "") -> Any:
+    """Return *at* as the pages show times, or *otherwise*."""
+    return moment(at, "full") if at else otherwise or _("Never")
+
+
+def status(user: Any) -> SafeString:
+    """Return the status of an account."""
+    return badge(user.get_status_display(), _STATUS_LOOK.get(Status(user.status), ""))
+
+
+def session_state(session: Session, now: datetime) -> SafeString:
+    """Return whether *session* is live, or why it ended."""
+    reason = session.end(now)
+    return badge(_("Live"), "good") if reason is None else badge(reason.label)
+
+
+def outcome(event: Any) -> SafeString:
+    """Return how what an event tells of ended."""
+    if event.success:
+        return badge(_("Done"), "good")
+    return badge(event.failure_reason.replace("_", " ") or _("Refused"), "bad")

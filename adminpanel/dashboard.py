@@ -1,0 +1,82 @@
+"""The first page of the staff area: how things stand, by a fixed number of queries."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Mail, MailState, Status, User
+from adminpanel import cells
+from adminpanel.people import visible_users
+from audit import queries
+from sessions_app.models import Session
+
+_LATEST = 10
+_SIGN_IN_REFUSED = ("authn_login_fail", "authn_login_fail_max", "authn_login_lock", "authn_code_fail")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number, what it counts, and where its rows are."""
+
+    label: Any
+    number: int
+    url: str = ""
+    look: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures that belong together."""
+
+    title: Any
+    figures: list[Figure]
+
+
+def groups(viewer: User) -> list[Group]:
+    """Return the figures that the role of *viewer* opens."""
+    found = [Group(_("Users"), _users(viewer)), Group(_("Sessions"), _sessions(viewer))]
+    if viewer.may("audit.read"):
+        found.append(Group(_("Last 24 hours"), _refusals()))
+    if viewer.may("mail.read"):
+        found.append(Group(_("Mails"), _mails()))
+    return found
+
+
+def latest(viewer: User) -> list[tuple[Any, Any]]:
+    """Return the newest events and how each ended, for those who read the trail."""
+    if not viewer.may("audit.read"):
+        return []
+    return [(event, cells.outcome(event)) for event in queries.events()[:_LATEST]]
+
+
+def _users(viewer: User) -> list[Figure]:
+    url = reverse("admin:accounts_user_changelist")
+    rows = visible_users(viewer).order_by().values("status").annotate(number=Count("pk"))
+    numbers = {row["status"]: row["number"] for row in rows}
+    return [Figure(status.label, numbers.get(status.value, 0), f"{url}?status={status.value}") for status in Status]
+
+
+def _sessions(viewer: User) -> list[Figure]:
+    live = Session.objects.live(timezone.now()).filter(user__in=visible_users(viewer).values("pk"))
+    return [Figure(_("Live"), live.count(), reverse("admin:sessions_app_session_changelist") + "?state=live")]
+
+
+def _refusals() -> list[Figure]:
+    since = timezone.now() - timedelta(days=1)
+    number = queries.events(actions=_SIGN_IN_REFUSED, success=False, since=since).count()
+    url = reverse("admin:audit_event_changelist") + "?success=0&days=1"
+    return [Figure(_("Sign-ins refused"), number, url, "care" if number else "")]
+
+
+def _mails() -> list[Figure]:
+    shown = (MailState.QUEUED, MailState.SENDING, MailState.FAILED)
+    rows = Mail.objects.filter(state__in=shown).order_by().values("state").annotate(number=Count("pk"))
+    numbers = {row["state"]: row["number"] for row in rows}
+    waiting = numbers.get(MailState.QUEUED, 0) + numbers.get(MailState.SENDING, 0)
+    failed = numbers.get(MailState.FAILED, 0)
+    return [Figure(_("Waiting"), waiting), Figure(_("Given up"), failed, look="bad" if failed else "")]

@@ -1,0 +1,108 @@
+"""The forms of the staff area: they look at the shape of what was typed; services look at the truth of it."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts import passwords
+from accounts.pages.forms import (
+    CodeField,
+    EmailAddressField,
+    PageForm,
+    PasswordField,
+    RecoveryCodeForm,
+    password_hint,
+)
+from accounts.services.factors import DIGITS
+from accounts.services.lifecycle import MAX_REASON
+from gatehouse.problems import Problem
+from gatehouse.text import validate_multiline_text
+
+__all__ = [
+    "AppCodeForm",
+    "NewPasswordForm",
+    "ReasonForm",
+    "ReauthenticationForm",
+    "RecoveryCodeForm",
+    "RecoveryReauthenticationForm",
+    "SavedCodesForm",
+    "StaffSignInForm",
+]
+
+
+def current_password(label: Any) -> PasswordField:
+    """Return the field for a password that exists already."""
+    return PasswordField(
+        autocomplete="current-password", label=label, error_messages={"required": _("Enter your password")}
+    )
+
+
+class StaffSignInForm(PageForm):
+    email = EmailAddressField()
+    password = current_password(_("Password"))
+    next = forms.CharField(required=False, widget=forms.HiddenInput)
+    main_field = "email"
+
+
+class AppCodeForm(PageForm):
+    code = CodeField(length=DIGITS)
+    main_field = "code"
+
+
+class ReauthenticationForm(PageForm):
+    password = current_password(_("Your password"))
+    code = CodeField(length=DIGITS, help_text=_("The 6 numbers that your authenticator app shows now."))
+    main_field = "password"
+
+
+class RecoveryReauthenticationForm(RecoveryCodeForm):
+    password = current_password(_("Your password"))
+    field_order = ("password", "code")
+    main_field = "password"
+
+
+class NewPasswordForm(PageForm):
+    password = PasswordField(
+        autocomplete="new-password", label=_("Create a password"), error_messages={"required": _("Enter a password")}
+    )
+    main_field = "password"
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+        self.fields["password"].help_text = password_hint()
+
+    def clean_password(self) -> str:
+        """Look at the password's shape, so that everything there is to mend is said at once."""
+        password: str = self.cleaned_data["password"]
+        try:
+            passwords.check_policy(password, about=(self.email,))
+        except Problem as problem:
+            raise forms.ValidationError([str(error.detail) for error in problem.errors]) from None
+        return password
+
+
+class SavedCodesForm(PageForm):
+    saved = forms.BooleanField(
+        label=_("I have saved these codes"),
+        error_messages={"required": _("Save the codes, then tick “I have saved these codes”")},
+    )
+    main_field = "saved"
+
+
+class ReasonForm(PageForm):
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("Kept in the audit trail for good. Do not put passwords or codes in it."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        validators=[validate_multiline_text],
+        error_messages={"required": _("Say why: the reason is kept in the audit trail")},
+    )
+    main_field = "reason"
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"].replace("\r\n", "\n")
+        if len(reason) > MAX_REASON:
+            raise forms.ValidationError(_("Use 500 characters or fewer"))
+        return reason

@@ -1,0 +1,79 @@
+"""What a browser of staff holds between two pages: recovery codes that were just made, and a half-done action.
+
+Codes are encrypted and forgotten after a while, since whoever reads the session table must find nothing that opens
+anything (ASVS 11.4). Ids and a reason are no secrets.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from gatehouse import encryption
+
+_CODES, _ACT = "codes", "act"
+_CONTEXT = "adminpanel.held.codes"
+_CODES_KEPT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class HeldAct:
+    """An action on some rows that waits for its reason, or for a fresh proof of identity."""
+
+    name: str
+    ids: list[str]
+    back: str
+    reason: str = ""
+
+
+def hold_codes(request: HttpRequest, *, email: str, codes: list[str], now: datetime) -> None:
+    """Keep recovery codes until their owner says that they are saved."""
+    text = json.dumps({"email": email, "codes": codes, "until": (now + _CODES_KEPT).isoformat()})
+    request.session[_CODES] = encryption.encrypt(text, _CONTEXT)
+
+
+def codes_of(request: HttpRequest, now: datetime) -> tuple[str, list[str]] | None:
+    """Return the address and the recovery codes that this browser still has to save."""
+    stored = request.session.get(_CODES)
+    try:
+        held: dict[str, Any] = json.loads(encryption.decrypt(stored, _CONTEXT)) if stored else {}
+    except encryption.DecryptionFailed:
+        held = {}
+    if not held or datetime.fromisoformat(held["until"]) <= now:
+        return None
+    return held["email"], held["codes"]
+
+
+def forget_codes(request: HttpRequest) -> None:
+    """Let the recovery codes go."""
+    request.session.pop(_CODES, None)
+
+
+def hold_act(request: HttpRequest, act: HeldAct) -> None:
+    """Keep a half-done action."""
+    request.session[_ACT] = asdict(act)
+
+
+def act_of(request: HttpRequest) -> HeldAct | None:
+    """Return the half-done action, or None."""
+    held = request.session.get(_ACT)
+    return HeldAct(**held) if isinstance(held, dict) else None
+
+
+def forget_act(request: HttpRequest) -> None:
+    """Let the half-done action go."""
+    request.session.pop(_ACT, None)
+
+
+def ids_in(values: list[str]) -> list[str]:
+    """Return those of *values* that are ids, each once."""
+    found: dict[str, None] = {}
+    for value in values:
+        try:
+            found[str(UUID(value))] = None
+        except ValueError:
+            continue
+    return list(found)

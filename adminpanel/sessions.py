@@ -1,0 +1,107 @@
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from adminpanel import cells
+from adminpanel.actions import ON_SESSIONS
+from adminpanel.people import address_of, visible_users
+from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
+from audit import queries
+from sessions_app.models import Door, Session
+
+DOORS = {Door.API: _("API"), Door.PAGE: _("Pages"), Door.STAFF: _("Staff area")}
+
+
+class StateFilter(ChoiceFilter):
+    title = _("State")
+    parameter_name = "state"
+    options = (("live", _("Live")), ("ended", _("Ended")))
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+        now = timezone.now()
+        if chosen == "live":
+            return queryset.filter(revoked_at__isnull=True, idle_expires_at__gt=now, absolute_expires_at__gt=now)
+        over = Q(revoked_at__isnull=False) | Q(idle_expires_at__lte=now) | Q(absolute_expires_at__lte=now)
+        return queryset.filter(over)
+
+
+class DoorFilter(ChoiceFilter):
+    title = _("Door")
+    parameter_name = "door"
+    options = tuple((door.value, label) for door, label in DOORS.items())
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+        return queryset.filter(door=chosen)
+
+
+class SessionAdmin(ReadOnlyAdmin):
+    section = _("Sessions")
+    read_permission = "users.sessions.read"
+    detail_template = "admin/session_detail.html"
+    acts = ON_SESSIONS
+    list_display = ("state", "door_name", "device_name", "ip", "opened", "last_used")
+    list_filter = (StateFilter, DoorFilter)
+    search_fields = ("id",)
+    search_help_text = _("The id of a session or of a user")
+    ordering = ("-created_at", "-id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        people = visible_users(self.viewer(request))
+        found = Session.objects.filter(user__in=people.values("pk")).select_related("user")
+        secrets = ("user__password", "refresh_id", "previous_refresh_id")
+        return found.defer(*secrets).order_by(*self.ordering)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Give the owner's address as this viewer may see it."""
+        viewer = self.viewer(request)
+
+        @admin.display(description=_("Owner"))
+        def owner(session: Session) -> Any:
+            return cells.link(self.url_of(session.pk), address_of(session.user, viewer))
+
+        return [owner, *self.list_display]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
+    ) -> tuple[QuerySet[Session], bool]:
+        if not search_term.strip():
+            return queryset, False
+        try:
+            wanted = UUID(search_term.strip())
+        except ValueError:
+            return queryset.none(), False
+        return queryset.filter(Q(pk=wanted) | Q(user_id=wanted)), False
+
+    def facts(self, shown: Session, viewer: User) -> dict[str, Any]:
+        return {
+            "address": address_of(shown.user, viewer),
+            "user_url": reverse("admin:accounts_user_change", args=[shown.user_id]),
+            "badge": cells.session_state(shown, timezone.now()),
+            "is_live": shown.end(timezone.now()) is None,
+            "is_self": shown.user_id == viewer.pk,
+            "door": DOORS[Door(shown.door)],
+            "events": [(event, cells.outcome(event)) for event in queries.events(session=shown.pk)[:20]],
+        }
+
+    @admin.display(description=_("State"))
+    def state(self, session: Session) -> Any:
+        return cells.session_state(session, timezone.now())
+
+    @admin.display(description=_("Door"))
+    def door_name(self, session: Session) -> Any:
+        return DOORS[Door(session.door)]
+
+    @admin.display(description=_("Opened"))
+    def opened(self, session: Session) -> Any:
+        return cells.time(session.created_at)
+
+    @admin.display(description=_("Last used"))
+    def last_used(self, session: Session) -> Any:
+        return cells.time(session.last_used_at)

@@ -1,0 +1,118 @@
+import unicodedata
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Consent, RecoveryCode, Status, TotpDevice, User
+from accounts.roles import Role
+from adminpanel import cells
+from adminpanel.actions import ON_USERS
+from adminpanel.conf import app_settings
+from adminpanel.people import WHOLE, address_of, visible_users
+from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
+from audit import queries
+from sessions_app.models import Session
+
+
+class StatusFilter(ChoiceFilter):
+    title = _("Status")
+    parameter_name = "status"
+    options = Status.choices
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+        return queryset.filter(status=chosen)
+
+
+class RoleFilter(ChoiceFilter):
+    title = _("Role")
+    parameter_name = "role"
+    options = Role.choices
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+        return queryset.filter(role=chosen)
+
+
+class UserAdmin(ReadOnlyAdmin):
+    section = _("Users")
+    read_permission = "users.read"
+    detail_template = "admin/user_detail.html"
+    acts = ON_USERS
+    list_display = ("state", "role_name", "verified", "last_sign_in", "live")
+    list_filter = (StatusFilter, RoleFilter)
+    search_fields = ("email_key",)
+    ordering = ("-created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        live = Session.objects.live(timezone.now()).filter(user=OuterRef("pk")).order_by().values("user")
+        number = Subquery(live.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
+        return visible_users(self.viewer(request)).annotate(live_sessions=Coalesce(number, 0)).order_by(*self.ordering)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Give the address as this viewer may see it."""
+        viewer = self.viewer(request)
+
+        @admin.display(description=_("Address"))
+        def address(user: User) -> Any:
+            return cells.link(self.url_of(user.pk), address_of(user, viewer))
+
+        return [address, *self.list_display]
+
+    def help_for(self, viewer: User) -> Any:
+        return _("The beginning of an address, or an id") if viewer.may(WHOLE) else _("An id")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Find by id, or by the beginning of an address; the latter never for those to whom addresses are masked."""
+        term = unicodedata.normalize("NFKC", search_term.strip()).casefold()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(pk=UUID(term)), False
+        except ValueError:
+            whole = self.viewer(request).may(WHOLE)
+            return (queryset.filter(email_key__startswith=term) if whole else queryset.none()), False
+
+    def facts(self, shown: Any, viewer: User) -> dict[str, Any]:
+        shown_rows, now = app_settings().TIMELINE, timezone.now()
+        sessions = Session.objects.for_user(shown).newest_first()[:shown_rows]
+        return {
+            "address": address_of(shown, viewer),
+            "badge": cells.status(shown),
+            "apps": TotpDevice.objects.filter(user=shown, confirmed=True).only("name", "confirmed_at", "last_used_at"),
+            "recovery_left": RecoveryCode.objects.filter(user=shown, used_at__isnull=True).count(),
+            "password_set": shown.password_changed_at,
+            "sessions": [(row, cells.session_state(row, now)) for row in sessions],
+            "events": [(event, cells.outcome(event)) for event in queries.timeline(shown.pk)[:shown_rows]],
+            "consents": Consent.objects.filter(user=shown).order_by("-at"),
+            "events_url": f"{reverse('admin:audit_event_changelist')}?q={shown.pk}" if viewer.may("audit.read") else "",
+            "sessions_url": f"{reverse('admin:sessions_app_session_changelist')}?q={shown.pk}",
+            "is_self": shown.pk == viewer.pk,
+        }
+
+    @admin.display(description=_("Status"))
+    def state(self, user: User) -> Any:
+        return cells.status(user)
+
+    @admin.display(description=_("Role"))
+    def role_name(self, user: User) -> Any:
+        return Role(user.role).label
+
+    @admin.display(description=_("Address confirmed"))
+    def verified(self, user: User) -> Any:
+        return cells.time(user.email_verified_at, _("No"))
+
+    @admin.display(description=_("Last sign-in"))
+    def last_sign_in(self, user: User) -> Any:
+        return cells.time(user.last_login)
+
+    @admin.display(description=_("Live sessions"))
+    def live(self, user: Any) -> int:
+        return int(user.live_sessions)
