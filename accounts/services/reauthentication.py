@@ -29,8 +29,6 @@ def reauthenticate(
     """
     now = timezone.now()
     tries = [("reauth_account", str(user.pk))]
-    if code is not None:  # wrong codes of an account are counted together, wherever they are given
-        tries.append(("code_account", str(user.pk)))
     limits.take(None, *tries)
     right, _fresh = passwords.verify(password, user.password)
     if not right:
@@ -42,6 +40,9 @@ def reauthenticate(
     if code is None and has_app and session.door == Door.STAFF:
         missing = Problem("factor_required", methods=[Method.TOTP.value, Method.RECOVERY.value])
         _refuse(missing, user, session, client, FailureReason.FACTOR_MISSING)
+    if code is not None:  # wrong codes of an account are counted together, wherever they are given
+        tries.append(("code_account", str(user.pk)))
+        limits.take(None, tries[-1])
     proved = ["password"]
     with transaction.atomic(durable=True):
         if code is not None and _code_is_right(user, method, code, client, now):
