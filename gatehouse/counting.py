@@ -1,12 +1,13 @@
-"""The one statement that raises counters, in the words of each database.
+"""The statements that raise, lower and read counters, in the words of each database: each guess of a password waits
+for them, so they are written by hand.
 
-1. Reading and then writing would let two requests pass at once; one statement cannot (ASVS 2.3.4, 6.3.1).
+1. Reading and then writing would let two requests pass at once; the one that raises cannot (ASVS 2.3.4, 6.3.1).
 2. Keys are sorted, so two statements that share keys take their locks in one order.
 3. It runs outside any transaction: a hit must outlive the refusal that follows, and a lock must not wait for it.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +41,32 @@ def raise_hits(model: "type[Counter]", hits: Mapping[str, timedelta], now: datet
         parameters += [key, adapt(now), adapt(now + hits[key])]
     rows = _run(connection, _statement(connection, model._meta.db_table, len(keys)), parameters)
     return {key: Counted(count, _aware(start)) for key, count, start in rows}
+
+
+def lower_hits(model: "type[Counter]", keys: Iterable[str], now: datetime) -> int:
+    """Give one hit back to each running counter among *keys*, never below 0; return how many were lowered."""
+    connection, keys = connections[router.db_for_write(model)], sorted(keys)
+    name, key, end, count = _quoted(connection, model, "key", "expires_at", "hits")
+    marks = ", ".join(["%s"] * len(keys))
+    update = f"UPDATE {name} SET {count} = {count} - 1 WHERE {key} IN ({marks}) AND {end} > %s AND {count} > 0"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(update, [*keys, connection.ops.adapt_datetimefield_value(now)])
+        return int(cursor.rowcount)
+
+
+def read_hits(model: "type[Counter]", keys: Iterable[str], now: datetime) -> dict[str, Counted]:
+    """Return what the running counters among *keys* are."""
+    connection, keys = connections[router.db_for_write(model)], sorted(keys)
+    name, key, start, end, count = _quoted(connection, model, "key", "window_start", "expires_at", "hits")
+    marks = ", ".join(["%s"] * len(keys))
+    select = f"SELECT {key}, {count}, {start} FROM {name} WHERE {key} IN ({marks}) AND {end} > %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(select, [*keys, connection.ops.adapt_datetimefield_value(now)])
+        return {key: Counted(count, _aware(start)) for key, count, start in cursor.fetchall()}
+
+
+def _quoted(connection: BaseDatabaseWrapper, model: "type[Counter]", *columns: str) -> list[str]:
+    return [connection.ops.quote_name(name) for name in (model._meta.db_table, *columns)]
 
 
 def _statement(connection: BaseDatabaseWrapper, table: str, rows: int) -> str:

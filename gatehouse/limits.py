@@ -153,10 +153,8 @@ def reset(name: str, value: str) -> None:
 def peek(name: str, value: str) -> Usage | None:
     """Return how much of a limit in the database is used up, without counting; None where nothing is."""
     now = timezone.now()
-    counter = Counter.objects.running(now).filter(key=_key(name, value)).first()
-    if counter is None:
-        return None
-    return _usage(LIMITS[name], Counted(counter.hits, counter.window_start), now)
+    found = Counter.objects.read([_key(name, value)], now)
+    return next((_usage(LIMITS[name], counted, now) for counted in found.values()), None)
 
 
 def table_markdown() -> str:
@@ -197,8 +195,8 @@ def _spent(hits: Sequence[Hit], now: datetime) -> dict[Hit, Usage]:
     keys = {_key(*hit): hit for hit in hits if LIMITS[hit[0]].store == "database"}
     if len(keys) < 2:
         return {}
-    found = Counter.objects.running(now).filter(key__in=list(keys))
-    usages = {keys[c.key]: _usage(LIMITS[keys[c.key][0]], Counted(c.hits, c.window_start), now) for c in found}
+    found = Counter.objects.read(keys, now)
+    usages = {keys[key]: _usage(LIMITS[keys[key][0]], counted, now) for key, counted in found.items()}
     return {hit: replace(usage, hits=usage.hits + 1) for hit, usage in usages.items() if usage.is_over}
 
 

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import F
 
-from .counting import Counted, raise_hits
+from .counting import Counted, lower_hits, raise_hits, read_hits
 from .fields import KeyField
 
 BEAT_LIFE = timedelta(days=7)
@@ -36,8 +35,11 @@ class CounterManager(models.Manager.from_queryset(CounterQuerySet)):  # type: ig
 
     def lower(self, keys: Iterable[str], now: datetime) -> int:
         """Give one hit back to each running counter, never below 0."""
-        running = self.running(now).filter(key__in=sorted(keys), hits__gt=0)
-        return int(running.update(hits=F("hits") - 1))
+        return lower_hits(self.model, keys, now)
+
+    def read(self, keys: Iterable[str], now: datetime) -> dict[str, Counted]:
+        """Return what the running counters among *keys* are, without counting."""
+        return read_hits(self.model, keys, now)
 
     def beat(self, name: str, now: datetime) -> None:
         """Note that the process called *name* is alive."""
