@@ -73,6 +73,7 @@ def reading(attempt: Attempt, code: str, client: Client, now: datetime) -> Itera
     except _Refused as refused:
         _refuse(attempt, refused.reason, client)
     except Problem as problem:  # the account was disabled while the code was read
+        give_back(attempt)
         refuse(problem, _failed(attempt, FailureReason.DISABLED, client, None))
 
 
@@ -162,7 +163,10 @@ def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn
             problem, remaining = Problem("otp_expired"), attempt.remaining
         case _:
             problem, remaining = Problem("otp_invalid", attempts_remaining=attempt.remaining), attempt.remaining
-    spent = reason == FailureReason.CODE_WRONG and attempt.remaining == 0
+    wrong = reason == FailureReason.CODE_WRONG
+    if not wrong:
+        give_back(attempt)
+    spent = wrong and attempt.remaining == 0
     event = _failed(attempt, reason, client, remaining)
     if spent:
         _note_exhausted(event)

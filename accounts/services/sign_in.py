@@ -113,6 +113,7 @@ def answer(
     user, challenge = attempt.user, attempt.challenge
     gate = may_enter(user=user, door=arrival.door, trusted=None, known=False)
     if challenge.door != arrival.door or attempt.method not in TAKEN.get(gate, ()):
+        answers.give_back(attempt)
         answers.refuse_unknown(arrival.client, challenge)  # another door, or the account changed meanwhile
     trusted_later = trust_device and not user.is_staff
     with answers.reading(attempt, code, arrival.client, now) as factors, transaction.atomic(durable=True):
