@@ -2,7 +2,7 @@
 
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -11,11 +11,28 @@ from django.views.decorators.http import require_safe
 
 from config.devmail import mailbox
 
+_ALONE = ("code", "link")  # what ?show= may ask for
+
 
 @never_cache
 @require_safe
 def mail_list(request: HttpRequest) -> HttpResponse:
     return render(request, "dev/mail_list.html", {"mails": mailbox.mails()})
+
+
+@never_cache
+@require_safe
+def latest(request: HttpRequest) -> HttpResponse:
+    """Return the newest mail as JSON, for scripts: ``to`` picks its reader, ``show=code`` or ``link`` a part."""
+    reader, show = request.GET.get("to", "").casefold(), request.GET.get("show", "")
+    for mail in mailbox.mails():
+        if reader not in mail.to.casefold():
+            continue
+        if show not in _ALONE:
+            return JsonResponse(facts(mail))
+        if text := getattr(mail, show):
+            return HttpResponse(f"{text}\n", "text/plain")
+    raise Http404
 
 
 @never_cache
@@ -31,6 +48,11 @@ class MailHtmlView(View):
 
     def get(self, request: HttpRequest, mail_id: str) -> HttpResponse:
         return HttpResponse(_mail(mail_id).html)
+
+
+def facts(mail: mailbox.KeptMail) -> dict[str, str]:
+    """Return what a script reads of a mail."""
+    return {name: getattr(mail, name) for name in ("id", "sent_at", "to", "subject", "code", "link", "text")}
 
 
 def _mail(mail_id: str) -> mailbox.KeptMail:

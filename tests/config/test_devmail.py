@@ -86,6 +86,21 @@ def test_another_name_is_not_found(client, folder, name):
     assert client.get(f"/dev/mail/{name}").status_code == 404
 
 
+def test_a_script_reads_the_newest_mail(client):
+    send(text="Open https://id.example/account/verify/abc.")
+    newest, _ = send(text="Your code is 654321.")
+    read = client.get("/dev/mail/latest", {"to": "Jané@example.com"})
+    assert read.json()["id"] == newest.id
+    assert read.json()["code"] == "654321"
+    assert client.get("/dev/mail/latest", {"show": "code"}).text == "654321\n"
+    assert client.get("/dev/mail/latest", {"show": "link"}).text == "https://id.example/account/verify/abc\n"
+
+
+def test_a_script_that_asks_for_somebody_without_mail_is_told(client):
+    send()
+    assert client.get("/dev/mail/latest", {"to": "nobody@example.com"}).status_code == 404
+
+
 def test_an_empty_mailbox_says_so(client):
     assert "No mail yet" in client.get("/dev/mail/").text
 
