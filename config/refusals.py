@@ -39,12 +39,18 @@ def faults(env: Environment) -> list[Fault]:
 
 def warnings(env: Environment) -> list[Fault]:
     """Return what is worth a word but keeps nothing from starting."""
+    return [*_silent_redis(env), *_no_proxy(env)]
+
+
+def _silent_redis(env: Environment) -> Iterator[Fault]:
     url = env.text("REDIS_URL")
     if url and caches.is_redis_url(url) and not caches.answers(url):
-        return [
-            Fault("REDIS_URL", "names a Redis that does not answer. All works without it; limits are counted here.")
-        ]
-    return []
+        yield Fault("REDIS_URL", "names a Redis that does not answer. All works without it; limits are counted here.")
+
+
+def _no_proxy(env: Environment) -> Iterator[Fault]:
+    if env.text("ENVIRONMENT") == "production" and not env.is_set("TRUSTED_PROXIES"):
+        yield Fault("TRUSTED_PROXIES", "is empty, so no proxy is believed that says https. Put their number there.")
 
 
 def _secrets(env: Environment) -> Iterator[Fault]:

@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 WORKER = "worker"
 _WORKER_SILENCE = timedelta(minutes=2)
+_WITHOUT_DATABASE = frozenset({"cache"})  # these are asked where the database is away, too
 _NEEDED = frozenset({"database", "migrations"})  # without these no request can be served
 
 Check = Callable[[], None]
@@ -60,7 +61,11 @@ def run_checks() -> dict[str, dict[str, Any]]:
     """Run every check, those of ``HEALTH_CHECKS`` over those built in, and return what each said."""
     named = {name: import_string(path) for name, path in app_settings().HEALTH_CHECKS.items()}
     checks: dict[str, Check] = BUILT_IN | named
-    return {name: _run(name, checks[name]) for name in sorted(checks)}
+    results = {"database": _run("database", checks.pop("database"))}
+    if results["database"]["status"] != "ok":  # each of the others would wait for it once more
+        results |= {name: {"status": "fail", "latency_ms": 0.0} for name in checks.keys() - _WITHOUT_DATABASE}
+    results |= {name: _run(name, check) for name, check in checks.items() if name not in results}
+    return dict(sorted(results.items()))
 
 
 def check_database() -> None:

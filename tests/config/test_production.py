@@ -20,6 +20,7 @@ GOOD = {
     "EMAIL_URL": "smtp+tls://user:pw@mail.example.org:587",
     "EMAIL_FROM": "Gate <no-reply@gate.test>",
     "BASE_URL": "https://id.gate.test",
+    "TRUSTED_PROXIES": "1",
 }
 
 
@@ -123,6 +124,12 @@ def test_a_redis_that_does_not_answer_is_a_word_and_no_fault():
     assert refusals.faults(env) == []
     assert [warning.name for warning in refusals.warnings(env)] == ["REDIS_URL"]
     assert refusals.warnings(Environment(GOOD)) == []
+
+
+def test_no_proxy_in_front_is_a_word_and_no_fault():
+    env = Environment(GOOD | {"TRUSTED_PROXIES": ""})
+    assert refusals.faults(env) == []
+    assert [warning.name for warning in refusals.warnings(env)] == ["TRUSTED_PROXIES"]
 
 
 EXPECTED = {

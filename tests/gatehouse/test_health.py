@@ -52,6 +52,13 @@ def test_a_failed_check_is_shown_without_its_reason(site, well, name, ready, hea
         assert b"canary" not in response.content
 
 
+def test_where_the_database_is_away_nothing_else_waits_for_it(site, well):
+    well["database"] = f"{SELF}.failing"
+    checks = site.get("/health").json()["checks"]
+    assert {name for name, check in checks.items() if check["status"] == "fail"} == checks.keys() - {"cache"}
+    assert all(checks[name]["latency_ms"] == 0 for name in checks.keys() - {"cache", "database"})
+
+
 def test_the_built_in_checks_pass_here():
     health.check_database()
     health.check_cache()
