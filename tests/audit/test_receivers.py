@@ -88,7 +88,9 @@ def test_j08_no_change_without_its_record(listening, monkeypatch, django_user_mo
 
     monkeypatch.setattr(Event, "save", fail)
     with pytest.raises(DatabaseError), transaction.atomic():
-        django_user_model.objects.create(**{django_user_model.USERNAME_FIELD: "jane@example.com", "email": "jane@example.com"})
+        django_user_model.objects.create(
+            **{django_user_model.USERNAME_FIELD: "jane@example.com", "email": "jane@example.com"}
+        )
         send(source, RoleChanged(client=CLIENT, before="a", after="b"))
 
     assert django_user_model.objects.count() == 0

@@ -150,7 +150,9 @@ def test_j08_a_failed_insert_dooms_the_caller_s_transaction_even_if_swallowed(mo
 
     monkeypatch.setattr(Event, "save", fail)
     with transaction.atomic():
-        django_user_model.objects.create(**{django_user_model.USERNAME_FIELD: "jane@example.com", "email": "jane@example.com"})
+        django_user_model.objects.create(
+            **{django_user_model.USERNAME_FIELD: "jane@example.com", "email": "jane@example.com"}
+        )
         with pytest.raises(DatabaseError):
             audit.record(event_type="SYSTEM", action="sys_started", client=CLIENT)
 
