@@ -10,8 +10,7 @@ from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -19,6 +18,8 @@ from django.urls import URLPattern, path, reverse
 from accounts.models import User
 from adminpanel.actions import StaffAction, allowed
 from adminpanel.conf import app_settings
+
+_READING = ("GET", "HEAD")
 
 
 class CountedPaginator(Paginator):
@@ -51,7 +52,7 @@ class ChoiceFilter(admin.SimpleListFilter):
 class NewestFirst(ChangeList):
     """A list in the one order that its indexes carry; sorting a long table by any column is not on offer."""
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         return list(self.model_admin.ordering or ())
 
 
@@ -76,10 +77,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     paginator = CountedPaginator
     view_on_site = False
-    search_help_text: Any = ""
 
     @property
-    def list_per_page(self) -> int:  # type: ignore[override]
+    def list_per_page(self) -> int:  # type: ignore[misc]  # read anew, so that the setting holds at once
         """The rows on a page, as the setting says."""
         return app_settings().LIST_PAGE
 
@@ -102,7 +102,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return NewestFirst
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup in {spec.parameter_name for spec in self.list_filter}
+        return lookup in {getattr(spec, "parameter_name", None) for spec in self.list_filter}
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
         return False
@@ -115,8 +115,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             path("<str:object_id>/", wrap(self.change_view), name=f"{name}_change"),
         ]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        if request.method not in {"GET", "HEAD"} or ERROR_FLAG in request.GET:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method not in _READING:
+            return HttpResponseNotAllowed(_READING)
+        if ERROR_FLAG in request.GET:
             return redirect(request.path)
         viewer = self.viewer(request)
         context = {
@@ -128,9 +130,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
-        if request.method not in {"GET", "HEAD"}:
-            return redirect(request.path)
+    ) -> HttpResponse:
+        if request.method not in _READING:
+            return HttpResponseNotAllowed(_READING)
         if not self.has_view_permission(request):
             raise PermissionDenied
         shown = self.get_object(request, object_id)
@@ -154,7 +156,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def help_for(self, viewer: User) -> Any:
         """Return what *viewer* may search by."""
-        return self.search_help_text
+        return self.search_help_text or ""
 
     def viewer(self, request: HttpRequest) -> User:
         """Return the member of staff who looks."""

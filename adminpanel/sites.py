@@ -1,6 +1,5 @@
 """The staff area: Django's admin behind a door of its own."""
 
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -44,7 +43,7 @@ class StaffSite(AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return staff_of(request) is not None
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:  # noqa: FBT001, FBT002  (Django's signature)
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002  (Django's signature)
         """Let staff in, send others to sign in, and record what a role does not open."""
 
         @wraps(view)
@@ -58,8 +57,7 @@ class StaffSite(AdminSite):
                 refuse_access(request, principal)
             return answer
 
-        guarded: Callable[..., Any] = never_cache(csrf_protect(inner))
-        return guarded
+        return never_cache(csrf_protect(inner))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         ours = [
