@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -199,6 +199,7 @@ class ActPage(FormPage):
         people = {target.user.pk for target in targets}
         live = Session.objects.live(timezone.now()).filter(user__in=people).count()
         return {
+            **admin.site.each_context(self.request),
             "action": self.action,
             "question": self.action.question % {"n": len(targets)},
             "targets": targets,

@@ -14,14 +14,19 @@ from sessions_app.models import Session
 _STATUS_LOOK = {Status.ACTIVE: "good", Status.INACTIVE: "care", Status.DISABLED: "bad", Status.DELETED: ""}
 
 
-def link(url: str, text: Any) -> SafeString:
+def link(url: str, words: Any) -> SafeString:
     """Return a link whose text may be in any script."""
-    return format_html('<a href="{}"><bdi>{}</bdi></a>', url, text)
+    return format_html('<a href="{}"><bdi>{}</bdi></a>', url, words)
 
 
-def badge(text: Any, look: str = "") -> SafeString:
+def text(value: str | None) -> SafeString:
+    """Return a text in any script, or a dash."""
+    return format_html("<bdi>{}</bdi>", value or "–")
+
+
+def badge(word: Any, look: str = "") -> SafeString:
     """Return a state: its word, and a colour beside it."""
-    return format_html('<span class="badge {}">{}</span>', look, text)
+    return format_html('<span class="badge {}">{}</span>', look, word)
 
 
 def time(at: datetime | None, otherwise: Any = "") -> Any:

@@ -9,8 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.roles import may_manage
 from adminpanel import cells
-from adminpanel.actions import ON_SESSIONS
+from adminpanel.actions import ON_SESSIONS, allowed
 from adminpanel.people import address_of, visible_users
 from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
 from audit import queries
@@ -46,7 +47,7 @@ class SessionAdmin(ReadOnlyAdmin):
     read_permission = "users.sessions.read"
     detail_template = "admin/session_detail.html"
     acts = ON_SESSIONS
-    list_display = ("state", "door_name", "device_name", "ip", "opened", "last_used")
+    list_display = ("state", "door_name", "device", "source", "opened", "last_used")
     list_filter = (StateFilter, DoorFilter)
     search_fields = ("id",)
     search_help_text = _("The id of a session or of a user")
@@ -84,8 +85,7 @@ class SessionAdmin(ReadOnlyAdmin):
             "address": address_of(shown.user, viewer),
             "user_url": reverse("admin:accounts_user_change", args=[shown.user_id]),
             "badge": cells.session_state(shown, timezone.now()),
-            "is_live": shown.end(timezone.now()) is None,
-            "is_self": shown.user_id == viewer.pk,
+            "acts": allowed(ON_SESSIONS, viewer) if _may_end(shown, viewer) else [],
             "door": DOORS[Door(shown.door)],
             "events": [(event, cells.outcome(event)) for event in queries.events(session=shown.pk)[:20]],
         }
@@ -98,6 +98,14 @@ class SessionAdmin(ReadOnlyAdmin):
     def door_name(self, session: Session) -> Any:
         return DOORS[Door(session.door)]
 
+    @admin.display(description=_("Device"))
+    def device(self, session: Session) -> Any:
+        return cells.text(session.device_name)
+
+    @admin.display(description=_("From"))
+    def source(self, session: Session) -> Any:
+        return cells.text(session.ip)
+
     @admin.display(description=_("Opened"))
     def opened(self, session: Session) -> Any:
         return cells.time(session.created_at)
@@ -105,3 +113,8 @@ class SessionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("Last used"))
     def last_used(self, session: Session) -> Any:
         return cells.time(session.last_used_at)
+
+
+def _may_end(session: Session, viewer: User) -> bool:
+    reached = may_manage(actor_role=viewer.role, target_role=session.user.role)
+    return reached and session.user_id != viewer.pk and session.end(timezone.now()) is None

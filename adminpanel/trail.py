@@ -53,7 +53,7 @@ class EventAdmin(ReadOnlyAdmin):
     section = _("Events")
     read_permission = "audit.read"
     detail_template = "admin/event_detail.html"
-    list_display = ("when", "what", "outcome", "who", "email", "ip_address")
+    list_display = ("when", "what", "outcome", "who", "typed", "source")
     list_filter = (TypeFilter, OutcomeFilter, WhenFilter)
     search_fields = ("email",)
     search_help_text = _("Exactly an address, or the id of a user, a session, a request or an event")
@@ -99,6 +99,14 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("Actor"))
     def who(self, event: Event) -> str:
         return event.actor_label or event.actor_type
+
+    @admin.display(description=_("Address"))
+    def typed(self, event: Event) -> Any:
+        return cells.text(event.email)
+
+    @admin.display(description=_("From"))
+    def source(self, event: Event) -> Any:
+        return cells.text(event.ip_address)
 
 
 def _is_uuid(text: str) -> bool:

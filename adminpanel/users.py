@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Consent, RecoveryCode, Status, TotpDevice, User
-from accounts.roles import Role
+from accounts.roles import Role, may_manage
 from adminpanel import cells
-from adminpanel.actions import ON_USERS
+from adminpanel.actions import DISABLE, ENABLE, END_ALL, ON_USERS, StaffAction, allowed
 from adminpanel.conf import app_settings
 from adminpanel.people import WHOLE, address_of, visible_users
 from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
@@ -94,6 +94,7 @@ class UserAdmin(ReadOnlyAdmin):
             "consents": Consent.objects.filter(user=shown).order_by("-at"),
             "events_url": f"{reverse('admin:audit_event_changelist')}?q={shown.pk}" if viewer.may("audit.read") else "",
             "sessions_url": f"{reverse('admin:sessions_app_session_changelist')}?q={shown.pk}",
+            "acts": _possible(shown, viewer),
             "is_self": shown.pk == viewer.pk,
         }
 
@@ -116,3 +117,16 @@ class UserAdmin(ReadOnlyAdmin):
     @admin.display(description=_("Live sessions"))
     def live(self, user: Any) -> int:
         return int(user.live_sessions)
+
+
+def _possible(user: User, viewer: User) -> list[StaffAction]:
+    """Return what *viewer* may do to *user* and makes sense as things stand; the services decide all the same."""
+    if user.pk == viewer.pk or not may_manage(actor_role=viewer.role, target_role=user.role):
+        return []
+    match user.status:
+        case Status.DELETED:
+            return []
+        case Status.DISABLED:
+            return allowed((ENABLE,), viewer)
+        case _other:
+            return allowed((DISABLE, END_ALL), viewer)

@@ -50,7 +50,9 @@ class Boss(Visitor):
         if SHOTS:
             size = self.page.viewport_size["width"]
             name = re.sub(r"[^a-z0-9]+", "-", self.page.locator("h1").first.inner_text().lower()).strip("-")[:40]
-            self.page.screenshot(path=Path(SHOTS) / f"{size}-{self.javascript}-{name}.png", full_page=True, caret="initial")
+            self.page.screenshot(
+                path=Path(SHOTS) / f"{size}-{self.javascript}-{name}.png", full_page=True, caret="initial"
+            )
         super().look()
 
 
