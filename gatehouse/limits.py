@@ -87,8 +87,8 @@ class Usage:
 class LimitReached(Problem):
     """Raised by take(): the limit's own answer, with the usage that refused."""
 
-    def __init__(self, usage: Usage) -> None:
-        super().__init__(usage.limit.answer, retry_after=usage.reset)
+    def __init__(self, usage: Usage, wait: int) -> None:
+        super().__init__(usage.limit.answer, retry_after=wait)
         self.usage = usage
 
 
@@ -122,7 +122,8 @@ def take(request: Any, *hits: Hit) -> list[Usage]:
     *hits* are pairs of a limit's name and what it is counted by. *request*, where there is one (Django's or DRF's),
     remembers the usages for the ``RateLimit`` headers. Returns them in the order given.
 
-    Raises LimitReached, with the answer of the limit that lets in last.
+    Raises LimitReached, with the first of *hits* that refused: it alone keeps the hit, so that hits which are about
+    to be given back make no other limit seem reached. Its pause is that of the limit that lets in last.
     """
     now = timezone.now()
     usages = _spent(hits, now) or _count_in_database(hits, now) | _count_in_memory(request, hits)
@@ -131,13 +132,12 @@ def take(request: Any, *hits: Hit) -> list[Usage]:
     over = [usage for usage in ordered if usage.is_over]
     if not over:
         return ordered
+    refusing = over[0]
     if len(ordered) == len(hits):
-        _give_back([hit for hit in hits if not usages[hit].is_over], now)
-    if request is not None:  # without one, a service asks: it records the refusal with what it knows
-        for usage in over:
-            if usage.is_first_over:
-                note_limit(client_of(request), usage.limit.name)
-    raise LimitReached(max(over, key=lambda usage: usage.reset))
+        _give_back([hit for hit in hits if usages[hit] is not refusing], now)
+    if request is not None and refusing.is_first_over:  # without one, a service asks, which records what it knows
+        note_limit(client_of(request), refusing.limit.name)
+    raise LimitReached(refusing, wait=max(usage.reset for usage in over))
 
 
 def release(*hits: Hit) -> None:
