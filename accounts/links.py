@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import NoReturn
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
@@ -19,7 +18,7 @@ PATHS = {LinkPurpose.VERIFY: "/account/verify/", LinkPurpose.ENROL: "/account/en
 
 def issue(*, user: User, purpose: LinkPurpose, life: timedelta, client: Client, now: datetime) -> Link:
     """Make a link for *user* and close the one that was open; the caller holds the transaction."""
-    _lock(user.pk)
+    User.objects.lock(user.pk)
     open_key = hashing.keyed_hash("open-link", user.pk, purpose)
     for attempt in range(_TRIES):
         try:
@@ -59,7 +58,7 @@ def consume(*, token: str, purpose: LinkPurpose, now: datetime) -> Link:
     Raises token_invalid, token_expired, token_used. ASVS 6.5.1, 2.3.4.
     """
     link = usable(token=token, purpose=purpose, now=now)
-    _lock(link.user_id)
+    User.objects.lock(link.user_id)
     taken = Link.objects.filter(pk=link.pk, used_at__isnull=True, open_key__isnull=False, expires_at__gt=now)
     if not taken.update(used_at=now, open_key=None):
         raise Problem("token_used")
@@ -80,11 +79,6 @@ def usable(*, token: str, purpose: LinkPurpose, now: datetime) -> Link:
 def close_all(*, user: User) -> int:
     """Close every open link of *user*; the caller holds the transaction."""
     return Link.objects.filter(user=user, open_key__isnull=False).update(open_key=None)
-
-
-def _lock(user_id: UUID) -> None:
-    """Lock the account before its links, here as everywhere: two orders would wait for each other."""
-    User.objects.select_for_update().filter(pk=user_id).values_list("pk", flat=True).first()
 
 
 def _refuse(link: Link | None, now: datetime) -> NoReturn:

@@ -11,14 +11,19 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
+from django.db import OperationalError
 from django.http import HttpRequest
 from django.utils import timezone
 
 from gatehouse import hashing, limits
 from gatehouse.client import Client
 
+log = structlog.get_logger(__name__)
+
+_TRIES = 5
 _ADDRESS, _ADDRESS_IP, _DEVICE = "login_address", "login_address_ip", "login_device"
 
 
@@ -35,8 +40,17 @@ class Reservation:
         limits.release(*self.hits)
 
     def record_failure(self) -> None:
-        """Tell django-axes of a wrong password, for staff to see."""
-        AxesProxyHandler.user_login_failed(__name__, {"username": self.email_key}, _request_of(self.client))
+        """Tell django-axes of a wrong password, for staff to see.
+
+        Many failures at once may deadlock over its row (MariaDB): the statement that lost is sent again.
+        """
+        for attempt in range(_TRIES):
+            try:
+                AxesProxyHandler.user_login_failed(__name__, {"username": self.email_key}, _request_of(self.client))
+                return
+            except OperationalError:
+                if attempt == _TRIES - 1:
+                    log.warning("failure_not_recorded")  # the count that decides is kept elsewhere
 
 
 def reserve(*, email_key: str, client: Client, device_id: str | None) -> Reservation:

@@ -1,6 +1,7 @@
 """How accounts are found: by the one form of an address that every look-up uses."""
 
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 from django.contrib.auth.base_user import BaseUserManager
 
@@ -22,6 +23,13 @@ class AccountManager(BaseUserManager[A]):
         except InvalidEmail:
             return None
         return self.filter(email_key=key).first()
+
+    def lock(self, pk: UUID) -> None:
+        """Lock an account until the end of the transaction.
+
+        Whoever changes what belongs to an account locks the account first: two orders would wait for each other.
+        """
+        self.select_for_update().filter(pk=pk).values_list("pk", flat=True).first()
 
     def get_by_natural_key(self, username: str | None) -> A:
         """Return the account whose normalised address is *username*, for Django's backends."""

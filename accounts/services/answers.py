@@ -52,12 +52,11 @@ def take_attempt(*, challenge_id: UUID | str, method: str | None, client: Client
     if method is not None and method not in challenge.methods:
         raise validation("method", "invalid_choice")
     user = codes.owner_of(challenge)
-    _reserve(user, challenge, chosen, client)
     allowed = app_settings().OTP_ATTEMPTS
     mine = Challenge.objects.live(now, allowed).filter(pk=challenge.pk)
     if not mine.update(attempts=F("attempts") + 1):
-        limits.release(("code_account", str(user.pk)))
         refuse_unknown(client, challenge)
+    _reserve(user, challenge, chosen, client)  # last, so that what is never read uses up nothing of the day
     challenge.refresh_from_db(fields=["attempts"])
     return Attempt(challenge, user, chosen, max(0, allowed - challenge.attempts))
 

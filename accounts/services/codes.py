@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 from accounts import events, mails
 from accounts.conf import app_settings
 from accounts.models import Challenge, Method, Status
-from accounts.signals import announce
+from accounts.signals import announce, refuse
 from gatehouse import hashing, limits
 from gatehouse.client import Client
+from gatehouse.events import FailureReason
 from gatehouse.problems import Problem, validation
 from gatehouse.text import mask_email
 
@@ -75,7 +76,7 @@ def send(*, challenge_id: UUID | str, client: Client, method: str | None = None)
         raise Problem("rate_limited", retry_after=wait)
     if challenge.sends >= app_settings().OTP_SENDS:
         raise Problem("rate_limited", retry_after=_seconds(challenge.expires_at, now))
-    count_send(owner_of(challenge))
+    count_send(owner_of(challenge), client)
     with transaction.atomic(durable=True):
         send_number = challenge.sends
         next_code(challenge, now)
@@ -106,9 +107,19 @@ def next_code(challenge: Challenge, now: datetime) -> None:
     challenge.last_sent_at = now
 
 
-def count_send(user: "User") -> None:
-    """Count a mailed code against the account; raises rate_limited."""
-    limits.take(None, ("code_send_account", str(user.pk)))
+def count_send(user: "User", client: Client) -> None:
+    """Count a mailed code against the account; raises rate_limited, and records it."""
+    try:
+        limits.take(None, ("code_send_account", str(user.pk)))
+    except limits.LimitReached as problem:
+        refused = events.CodeSent(
+            client=client,
+            user_id=str(user.pk),
+            email=user.email,
+            success=False,
+            failure_reason=FailureReason.RATE_LIMITED,
+        )
+        refuse(problem, refused)
 
 
 def live_challenge(challenge_id: UUID | str, now: datetime) -> Challenge:
@@ -138,6 +149,11 @@ def cancel(challenge_id: UUID | str) -> None:
     except ValueError:
         return
     Challenge.objects.filter(pk=key, consumed_at__isnull=True).update(expires_at=timezone.now())
+
+
+def cancel_all(*, user: "User") -> int:
+    """End every half-done sign-in of *user*; the caller holds the transaction."""
+    return Challenge.objects.filter(user=user, consumed_at__isnull=True).update(expires_at=timezone.now())
 
 
 def view_of(challenge: Challenge, now: datetime) -> ChallengeView:

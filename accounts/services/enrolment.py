@@ -43,8 +43,11 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     try:
         with transaction.atomic(durable=True):
             user = User.objects.by_address(address) or User(email=address)
-            if not user._state.adding and not (user.status == Status.INACTIVE and user.is_staff):
+            if user.status != Status.INACTIVE or user.email_verified:
                 raise Problem("conflict", detail=_("This address has an account already."))
+            if not user.is_staff:  # nobody proved it: a stranger's sign-up does not stand in the way
+                user.password, user.display_name = "", ""
+                links.close_all(user=user)
             user.set_role(role)
             user.set_status(Status.INACTIVE)
             user.save()

@@ -38,9 +38,9 @@ def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) ->
     has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
     if user.is_staff:
         return Entry.APP if has_app else Entry.APP_MISSING
-    policy = app_settings().OTP_POLICY
-    if trusted is not None or (policy == "new_device" and known):
+    if trusted is not None:
         return Entry.ENTER
     if has_app:
         return Entry.APP
-    return Entry.ENTER if policy == "opt_in" else Entry.MAILED_CODE
+    policy = app_settings().OTP_POLICY
+    return Entry.ENTER if policy == "opt_in" or (policy == "new_device" and known) else Entry.MAILED_CODE

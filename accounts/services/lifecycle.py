@@ -7,11 +7,13 @@ from django.utils.translation import gettext as _
 from accounts import events, links, mails, roles
 from accounts.models import Status, User
 from accounts.roles import Role
+from accounts.services import codes
 from accounts.signals import announce, refuse
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
 from gatehouse.text import UnsafeText, clean_text
+from sessions_app import devices
 from sessions_app import services as sessions
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
@@ -38,6 +40,8 @@ def disable(*, target: User, by: User, reason: str, client: Client) -> User:
         user.save(update_fields=[*_STATUS, "disabled_at", "disabled_reason", "disabled_by"])
         ended = sessions.revoke_all(user=user, reason=RevokeReason.DISABLED, client=client, actor=Actor.user(by))
         links.close_all(user=user)
+        devices.forget(user=user, client=client)
+        codes.cancel_all(user=user)
         mails.account_disabled(user, client)
         announce(
             events.AccountDisabled(

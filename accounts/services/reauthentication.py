@@ -6,7 +6,7 @@ from typing import NoReturn
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import events, passwords
+from accounts import events, mails, passwords
 from accounts.models import Method, TotpDevice, User
 from accounts.services import factors
 from accounts.services.gate import Entry, may_enter
@@ -29,7 +29,7 @@ def reauthenticate(
     """
     now = timezone.now()
     tries = [("reauth_account", str(user.pk))]
-    limits.take(None, *tries)
+    _count(tries[0], user, session, client)
     right, _fresh = passwords.verify(password, user.password)
     if not right:
         _refuse(Problem("invalid_credentials"), user, session, client, FailureReason.BAD_CREDENTIALS)
@@ -42,7 +42,7 @@ def reauthenticate(
         _refuse(missing, user, session, client, FailureReason.FACTOR_MISSING)
     if code is not None:  # wrong codes of an account are counted together, wherever they are given
         tries.append(("code_account", str(user.pk)))
-        limits.take(None, tries[-1])
+        _count(tries[-1], user, session, client)
     proved = ["password"]
     with transaction.atomic(durable=True):
         if code is not None and _code_is_right(user, method, code, client, now):
@@ -53,6 +53,17 @@ def reauthenticate(
     if code is not None and len(proved) == 1:
         _refuse(Problem("otp_invalid"), user, session, client, FailureReason.CODE_WRONG)
     limits.release(*tries)
+
+
+def _count(hit: tuple[str, str], user: User, session: Session, client: Client) -> None:
+    """Count a try; when too many were made, that is recorded and the owner told once."""
+    try:
+        limits.take(None, hit)
+    except limits.LimitReached as problem:
+        if problem.usage.is_first_over and problem.retry_at:
+            with transaction.atomic(durable=True):
+                mails.locked(user, client, until=problem.retry_at)
+        _refuse(problem, user, session, client, FailureReason.RATE_LIMITED)
 
 
 def _code_is_right(user: User, method: str | None, code: str, client: Client, now: datetime) -> bool:

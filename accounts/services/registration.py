@@ -36,6 +36,7 @@ class LinkView:
     state: LinkState
     email: str = ""
     newer_at: datetime | None = None
+    asked_at: datetime | None = None
 
 
 def register(*, email: str, password: str, accept_terms: bool, client: Client, display_name: str = "") -> None:
@@ -76,7 +77,8 @@ def verify_email(*, token: str, client: Client) -> User:
         with transaction.atomic(durable=True):
             link = links.consume(token=token, purpose=LinkPurpose.VERIFY, now=now)
             user = User.objects.select_for_update().get(pk=link.user_id)
-            if user.email != link.email or user.status == Status.DELETED:
+            enrolling = user.is_staff and user.status == Status.INACTIVE  # staff come in by their own link only
+            if user.email != link.email or user.status == Status.DELETED or enrolling:
                 raise Problem("token_invalid")
             user.email_verified_at = user.email_verified_at or now
             if user.status == Status.INACTIVE:
@@ -118,7 +120,7 @@ def peek_verification(token: str) -> LinkView:
         newest = newer.order_by("-created_at").values_list("created_at", flat=True).first()
         return LinkView(LinkState.SUPERSEDED, link.email, newest)
     state = LinkState.EXPIRED if link.is_expired(timezone.now()) else LinkState.OPEN
-    return LinkView(state, link.email)
+    return LinkView(state, link.email, asked_at=link.created_at)
 
 
 def _checked_address(email: str) -> str:

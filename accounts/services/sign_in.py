@@ -117,6 +117,8 @@ def answer(
         answers.refuse_unknown(arrival.client, challenge)  # another door, or the account changed meanwhile
     trusted_later = trust_device and not user.is_staff
     with answers.reading(attempt, code, arrival.client, now) as factors, transaction.atomic(durable=True):
+        User.objects.lock(user.pk)
+        sessions.lock(user)  # first, so that whoever changes the account waits here, never the other way round
         answers.consume(attempt, code, arrival.client, now)
         keep = Arrival(arrival.door, arrival.transport, arrival.client, arrival.device_token, challenge.keep)
         signed_in = _open(user, factors, keep, now, trust=trusted_later)
@@ -154,7 +156,7 @@ def _reserve(
 def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetime) -> CodeNeeded:
     """Keep the half-done sign-in in the database and, where it is a mailed code, queue the mail."""
     if Method.EMAIL in methods:
-        codes.count_send(user)
+        codes.count_send(user, arrival.client)
     challenge = Challenge(
         user=user,
         purpose=ChallengePurpose.STAFF if arrival.door == Door.STAFF else ChallengePurpose.SIGN_IN,
@@ -188,6 +190,7 @@ def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetim
 
 def _enter(user: User, factors: list[str], arrival: Arrival, now: datetime) -> SignedIn:
     with transaction.atomic(durable=True):
+        User.objects.lock(user.pk)
         signed_in = _open(user, factors, arrival, now, trust=False)
     lockout.forget_failures(email_key=user.email_key, client=arrival.client)
     return signed_in
@@ -256,7 +259,8 @@ def _address(email: str) -> tuple[str, str]:
 
 
 def _is_known(user: User, arrival: Arrival) -> bool:
-    if app_settings().OTP_POLICY != "new_device":
+    """Tell whether the account was used from this device, told by its token: a name and a network prove nothing."""
+    if app_settings().OTP_POLICY != "new_device" or not arrival.device_token:
         return False
     return devices.recognise(user=user, client=arrival.client, token=arrival.device_token).device is not None
 
