@@ -14,7 +14,7 @@ from tests.factories import PASSWORD
 from tests.live import LiveSite
 from tests.mailsink import text_of
 
-_THREADS = 16
+_THREADS = 8
 _TIMEOUT = 30
 _CODE = re.compile(r"^(\d{6})\b", re.MULTILINE)
 _TOKEN = re.compile(r"^http\S+/account/verify/([\w-]{43})\r?$", re.MULTILINE)

@@ -141,7 +141,7 @@ def fire(visitor: Visitor, name: str, number: int) -> None:
     limit = LIMITS[name]
     call = getattr(Tries(visitor), name)()
     answers = visitor.all([partial(call, n) for n in range(number * 10)])
-    through = [one for one in answers if one.status != 429]
+    through = [one for one in answers if one.status != 429 and (name != "code_account" or one.code == "otp_invalid")]
     refused = [one for one in answers if one.status == 429]
     assert len(through) == number, (len(through), {one.code for one in answers})
     assert not [one for one in answers if one.status >= 500]
