@@ -24,6 +24,11 @@ def text(value: str | None) -> SafeString:
     return format_html("<bdi>{}</bdi>", value or "–")
 
 
+def source(ip: str | None) -> SafeString:
+    """Return an address of the network, on one line where there is room."""
+    return format_html('<bdi class="source">{}</bdi>', ip or "–")
+
+
 def badge(word: Any, look: str = "") -> SafeString:
     """Return a state: its word, and a colour beside it."""
     return format_html('<span class="badge {}">{}</span>', look, word)

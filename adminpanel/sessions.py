@@ -47,7 +47,7 @@ class SessionAdmin(ReadOnlyAdmin):
     read_permission = "users.sessions.read"
     detail_template = "admin/session_detail.html"
     acts = ON_SESSIONS
-    list_display = ("state", "door_name", "device", "source", "opened", "last_used")
+    list_display = ("state", "door_name", "came_by", "source", "opened", "last_used")
     list_filter = (StateFilter, DoorFilter)
     search_fields = ("id",)
     search_help_text = _("The id of a session or of a user")
@@ -99,12 +99,12 @@ class SessionAdmin(ReadOnlyAdmin):
         return DOORS[Door(session.door)]
 
     @admin.display(description=_("Device"))
-    def device(self, session: Session) -> Any:
+    def came_by(self, session: Session) -> Any:
         return cells.text(session.device_name)
 
     @admin.display(description=_("From"))
     def source(self, session: Session) -> Any:
-        return cells.text(session.ip)
+        return cells.source(session.ip)
 
     @admin.display(description=_("Opened"))
     def opened(self, session: Session) -> Any:

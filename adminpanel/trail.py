@@ -106,7 +106,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("From"))
     def source(self, event: Event) -> Any:
-        return cells.text(event.ip_address)
+        return cells.source(event.ip_address)
 
 
 def _is_uuid(text: str) -> bool:

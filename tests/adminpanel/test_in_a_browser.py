@@ -2,11 +2,9 @@
 
 import base64
 import itertools
-import os
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,6 @@ from tests.live import LiveSite
 pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
-SHOTS = os.environ.get("STAFF_SHOTS", "")  # a folder for pictures of every page, for whoever changes the look
 _numbers = itertools.count(1)
 _URL = re.compile(r"^https?://\S+/account/enrol/\S+", re.MULTILINE)
 
@@ -45,15 +42,6 @@ class Boss(Visitor):
         reader = TOTP(self.key, step=STEP, digits=DIGITS)
         reader.time = time.time() + steps * STEP
         return f"{reader.token():06d}"
-
-    def look(self) -> None:
-        if SHOTS:
-            size = self.page.viewport_size["width"]
-            name = re.sub(r"[^a-z0-9]+", "-", self.page.locator("h1").first.inner_text().lower()).strip("-")[:40]
-            self.page.screenshot(
-                path=Path(SHOTS) / f"{size}-{self.javascript}-{name}.png", full_page=True, caret="initial"
-            )
-        super().look()
 
 
 @pytest.fixture(
