@@ -20,7 +20,7 @@ from adminpanel import held
 from adminpanel.door import is_fresh, path_inside, refuse_access, staff_of
 from adminpanel.forms import ReasonForm
 from adminpanel.held import HeldAct
-from adminpanel.people import address_of, visible_users
+from adminpanel.people import address_of, visible_sessions, visible_users
 from gatehouse.problems import Problem
 from sessions_app.models import Session
 from sessions_app.principal import Principal
@@ -58,8 +58,7 @@ def _users(viewer: User, ids: list[str]) -> list[Target]:
 
 
 def _sessions(viewer: User, ids: list[str]) -> list[Target]:
-    people = visible_users(viewer)
-    found = Session.objects.filter(pk__in=ids, user__in=people).live(timezone.now()).select_related("user")
+    found = visible_sessions(viewer).live(timezone.now()).filter(pk__in=ids).select_related("user")
     return [Target(row.user, f"{address_of(row.user, viewer)}, {row.device_name}", row) for row in found.newest_first()]
 
 

@@ -11,9 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Mail, MailState, Status, User
 from adminpanel import cells
-from adminpanel.people import visible_users
+from adminpanel.people import visible_sessions, visible_users
 from audit import queries
-from sessions_app.models import Session
 
 _LATEST = 10
 _SIGN_IN_REFUSED = ("authn_login_fail", "authn_login_fail_max", "authn_login_lock", "authn_code_fail")
@@ -62,8 +61,8 @@ def _users(viewer: User) -> list[Figure]:
 
 
 def _sessions(viewer: User) -> list[Figure]:
-    live = Session.objects.live(timezone.now()).filter(user__in=visible_users(viewer).values("pk"))
-    return [Figure(_("Live"), live.count(), reverse("admin:sessions_app_session_changelist") + "?state=live")]
+    number = visible_sessions(viewer).live(timezone.now()).count()
+    return [Figure(_("Live"), number, reverse("admin:sessions_app_session_changelist") + "?state=live")]
 
 
 def _refusals() -> list[Figure]:

@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.roles import may_manage
 from adminpanel import cells
 from adminpanel.actions import ON_SESSIONS, allowed
-from adminpanel.people import address_of, visible_users
+from adminpanel.people import address_of, visible_sessions
 from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
 from audit import queries
 from sessions_app.models import Door, Session
@@ -54,8 +54,7 @@ class SessionAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        people = visible_users(self.viewer(request))
-        found = Session.objects.filter(user__in=people.values("pk")).select_related("user")
+        found = visible_sessions(self.viewer(request)).select_related("user")
         secrets = ("user__password", "refresh_id", "previous_refresh_id")
         return found.defer(*secrets).order_by(*self.ordering)
 

@@ -1,5 +1,7 @@
 """Who gets into the staff area, how, and for how long (SECURITY.md I07, I12)."""
 
+import urllib.error
+import urllib.request
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,6 +63,15 @@ def test_nobody_in_particular_sees_the_sign_in_page():
 def test_the_code_page_without_a_password_leads_back(admin: Staff):
     for answer in (admin.get("login/code/"), admin.give_code(), admin.post("login/recovery/", {"code": "abc"})):
         assert (answer.status_code, answer["Location"]) == (303, "/admin/login/")
+
+
+def test_a_half_done_sign_in_of_the_pages_is_not_finished_here(admin: Staff):
+    page = Browser()
+    page.post("/account/login", {"email": admin.user.email, "password": PASSWORD})
+    page.cookies["staff"] = page.cookies["session"].value
+    answer = page.post("/admin/login/code/", {"code": code_of(admin.user)})
+    assert (answer.status_code, answer["Location"]) == (303, "/admin/login/")
+    assert not Session.objects.exists()
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.GUEST])
@@ -228,3 +239,15 @@ def test_posts_need_the_token_of_our_own_page(inside: Staff):
     assert strict.post("/admin/act/disable/", {"start": "1"}).status_code == 403
     assert strict.post("/admin/login/", {}).status_code == 403
     assert Session.objects.live(timezone.now()).count() == 1
+
+
+@pytest.mark.flow
+def test_the_area_is_where_the_setting_says(make_site: Any):
+    site = make_site(ADMIN_PATH="desk/").start(worker=False)
+    assert "/account/enrol/" in site.manage("createadmin", "boss@example.com").stdout
+    with urllib.request.urlopen(f"{site.url}/desk/", timeout=10) as answer:
+        assert answer.url == f"{site.url}/desk/login/?next=%2Fdesk%2F"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{site.url}/admin/", timeout=10)
