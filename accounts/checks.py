@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from accounts.conf import AccountSettings, app_settings
 from accounts.passwords import POLICIES
@@ -60,3 +60,13 @@ def _hash_faults() -> Iterable[CheckMessage]:
     if production and conf.ARGON2_MEMORY < _LEAST_MEMORY:
         hint = f"Put in {_LEAST_MEMORY} KiB or more."
         yield Error("ACCOUNTS['ARGON2_MEMORY'] is too little to protect a password.", hint=hint, id="accounts.E007")
+
+
+@register
+def check_opt_in(*, app_configs: Sequence[AppConfig] | None, **_: object) -> list[CheckMessage]:
+    """Warn of what a policy without a code gives away."""
+    if app_settings().OTP_POLICY != "opt_in":
+        return []
+    hint = "With always or new_device, a password alone opens no account from a device that it was not used from."
+    words = "ACCOUNTS['OTP_POLICY'] is opt_in: a password alone opens an account without an authenticator app."
+    return [Warning(words, hint=hint, id="accounts.W001")]

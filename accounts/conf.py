@@ -23,8 +23,9 @@ class AccountSettings:
     ARGON2_MEMORY: int = 47104  # KiB a hash
     ARGON2_TIME: int = 1  # passes
     ARGON2_PARALLELISM: int = 1  # lanes
-    HASH_CONCURRENCY: int = 4  # hashes at once in one process
-    HASH_WAIT: timedelta = timedelta(seconds=5)  # how long a request waits for its turn to hash
+    HASH_CONCURRENCY: int = 2  # hashes at once in one process; with HASH_QUEUE less than its threads
+    HASH_QUEUE: int = 28  # requests that may wait for their turn to hash; one more is sent away at once
+    HASH_WAIT: timedelta = timedelta(seconds=5)  # how long each of them waits
 
     OTP_POLICY: str = "always"  # always, new_device or opt_in
     OTP_LENGTH: int = 6  # digits of a mailed code

@@ -81,8 +81,8 @@ class CodeSent(SecurityEvent):
     """A code was queued for mailing."""
 
     action: ClassVar[str] = "authn_code_sent"
-    challenge_id: str
-    send: int
+    challenge_id: str = ""
+    send: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,7 +197,7 @@ def _decide_verification(mail: Mail, now: datetime) -> None:
     """Turn a request for a verification link into the mail that its address deserves, or into none."""
     user = User.objects.by_address(mail.to)
     client = Client.local("worker")
-    if user is not None and user.status == Status.INACTIVE:
+    if user is not None and user.status == Status.INACTIVE and not user.is_staff:  # staff enrol by their own link
         life = app_settings().VERIFY_TTL
         mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
     elif user is not None and user.status == Status.ACTIVE:

@@ -8,6 +8,7 @@ from functools import cache
 
 from django.contrib.auth import hashers
 from django.contrib.auth.password_validation import CommonPasswordValidator
+from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -108,19 +109,33 @@ def verify(password: str, encoded: str | None) -> tuple[bool, str | None]:
 
 @contextmanager
 def _hashing_slot() -> Iterator[None]:
-    """Wait for one of the places to hash, so that a flood of sign-ins cannot exhaust memory (ASVS 15.2.2)."""
-    wait = app_settings().HASH_WAIT.total_seconds()
-    slots = _slots(app_settings().HASH_CONCURRENCY)
-    if not slots.acquire(timeout=wait):
-        raise Problem("service_unavailable", retry_after=max(1, round(wait)))
+    """Wait for one of the places to hash, so that a flood of sign-ins can exhaust neither memory nor threads.
+
+    Who finds too many waiting is sent away at once: the other threads go on serving (ASVS 15.2.2).
+    """
+    conf = app_settings()
+    wait = conf.HASH_WAIT.total_seconds()
+    busy = Problem("service_unavailable", retry_after=max(1, round(wait)))
+    room = _places("room", conf.HASH_CONCURRENCY + conf.HASH_QUEUE)
+    slots = _places("slots", conf.HASH_CONCURRENCY)
+    if not room.acquire(blocking=False):
+        raise busy
     try:
-        yield
+        if not slots.acquire(blocking=False):
+            if not connection.in_atomic_block:
+                connection.close()  # whoever waits here holds no connection that another request could use
+            if not slots.acquire(timeout=wait):
+                raise busy
+        try:
+            yield
+        finally:
+            slots.release()
     finally:
-        slots.release()
+        room.release()
 
 
 @cache
-def _slots(number: int) -> threading.BoundedSemaphore:
+def _places(name: str, number: int) -> threading.BoundedSemaphore:
     return threading.BoundedSemaphore(number)
 
 

@@ -77,7 +77,14 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _number("ARGON2_MEMORY", "47104", "Memory of one Argon2id hash, in KiB.", "ACCOUNTS", 8),
         _number("ARGON2_TIME", "1", "Passes of one Argon2id hash.", "ACCOUNTS"),
         _number("ARGON2_PARALLELISM", "1", "Lanes of one Argon2id hash.", "ACCOUNTS"),
-        _number("HASH_CONCURRENCY", "4", "Hashes computed at the same time in one process.", "ACCOUNTS"),
+        _number("HASH_CONCURRENCY", "2", "Hashes computed at the same time in one process.", "ACCOUNTS"),
+        _number(
+            "HASH_QUEUE",
+            "28",
+            "Requests that may wait to be hashed; with HASH_CONCURRENCY less than WEB_THREADS.",
+            "ACCOUNTS",
+            0,
+        ),
         _duration(
             "HASH_WAIT", "5s", "How long a sign-in waits for its turn to be hashed before it answers 503.", "ACCOUNTS"
         ),
@@ -94,7 +101,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
     ),
     "Processes and logs": (
         _number("WEB_WORKERS", "1", "Web processes. Two a core in production is a fair start."),
-        _number("WEB_THREADS", "4", "Threads in each web process."),
+        _number("WEB_THREADS", "32", "Threads in each web process; most of them wait."),
         Variable(
             name="LOG_LEVEL",
             default="INFO",

@@ -8,9 +8,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import caches, databases, keys, mail
 from config.env import Environment, Fault
+from gatehouse.client import trusted_proxies
 
 LEAST_BYTES = 32
 _LEAST_VARIETY = 10  # different characters; a repeated one is no secret
+_TAKEN = {"api", "account", "health", "static", "dev", "problems", ".well-known", "theme.css"}
+_PATH = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _PLACEHOLDERS = re.compile(
     r"change.?(me|this|it)|replace.?me|place.?holder|insecure|your.{0,12}(secret|key)|super.?secret|not.?a.?secret"
     r"|(secret|jwt|dev|test|django).?(secret|key)|example|default|password|development|1234567890",
@@ -115,14 +118,29 @@ def _addresses(env: Environment) -> Iterator[Fault]:
         url = env.text(name)
         if url and not _is_https(url):
             yield Fault(name, "is no https address. Put one there: https://id.example.com")
+        elif url and (urlsplit(url).path.strip("/") or "@" in urlsplit(url).netloc):
+            yield Fault(name, "holds more than a scheme and a host. Put https://id.example.com there.")
+    yield from _other_addresses(env)
     if any("*" in host or host.startswith(".") for host in env.names("ALLOWED_HOSTS")):
         yield Fault("ALLOWED_HOSTS", "holds a wildcard. Put the names there, one by one: id.example.com")
     path = env.text("ADMIN_PATH").strip("/")
-    if not path or path.split("/")[0] in {"api", "account", "health", "static", "dev", "problems", ".well-known"}:
+    if not _PATH.fullmatch(path) or path.split("/")[0] in _TAKEN:
         yield Fault("ADMIN_PATH", "is taken by something else. Put a path of its own there: staff-7f3a/")
     url = env.text("REDIS_URL")
     if url and not caches.is_redis_url(url):
         yield Fault("REDIS_URL", "is no Redis address. Put redis://host:6379/0 or rediss://… there, or nothing.")
+
+
+def _other_addresses(env: Environment) -> Iterator[Fault]:
+    support = env.text("SUPPORT_URL")
+    if support and not support.startswith(("https://", "mailto:")):
+        yield Fault("SUPPORT_URL", "is no https or mailto address. Put https://example.com/help there.")
+    try:
+        trusted_proxies(env.text("TRUSTED_PROXIES"))
+    except ValueError:
+        yield Fault("TRUSTED_PROXIES", "is neither a number nor networks. Put 1 there, or 10.0.0.0/8,192.0.2.1.")
+    if any(character in env.text("EMAIL_FROM") for character in "\r\n"):
+        yield Fault("EMAIL_FROM", "holds a line break. Put Example <no-reply@example.com> there.")
 
 
 def _origins(env: Environment) -> Iterator[Fault]:

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView
 
 from accounts.pages.views.plain import stylesheet
@@ -21,8 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("sessions_app.pages.urls")),
     path(API, include("accounts.api.urls")),
     path(API, include("sessions_app.api.urls")),
-    path(f"{API}schema", SpectacularAPIView.as_view(), name="schema"),
-    path(f"{API}docs", views.ApiDocsView.as_view(), name="docs"),
+    path(f"{API}schema", require_safe(SpectacularAPIView.as_view()), name="schema"),
+    path(f"{API}docs", require_safe(views.ApiDocsView.as_view()), name="docs"),
     path("api/<path:rest>", views.unknown_api_path),
     path(STAFF, admin.site.urls),
     path("problems/<slug:code>", views.problem_type, name="problem"),

@@ -119,9 +119,9 @@ def _address(meta: dict[str, Any]) -> str | None:
         return peer
     for name in _FORWARDING:
         meta.pop(name, None)
-    if not chain or len(chain) > _HEADER_LENGTH:
+    if not chain:
         return peer
-    hops = [part.strip() for part in chain.split(",")]
+    hops = [part.strip() for part in chain[-_HEADER_LENGTH:].split(",")]  # only the right end is believed
     return _behind(hops, trusted) or peer
 
 
@@ -154,7 +154,7 @@ def normalise_ip(text: str) -> str | None:
 @lru_cache(maxsize=8)
 def trusted_proxies(setting: str) -> int | tuple[Network, ...]:
     text = setting.strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return int(text)
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -105,11 +106,16 @@ def is_trusted(*, user: Any, token: str | None, now: datetime) -> Device | None:
     return device
 
 
-def forget(*, user: Any, client: Client, device: Device | None = None) -> int:
-    """Withdraw the trust of *user* in one device, or in all, in the caller's transaction; return in how many."""
+def forget(*, user: Any, client: Client, device: Device | None = None, keep: UUID | None = None) -> int:
+    """Withdraw the trust of *user* in one device, or in all but *keep*, in the caller's transaction.
+
+    Return in how many.
+    """
     trusted = Device.objects.for_user(user).trusted(timezone.now())
     if device is not None:
         trusted = trusted.filter(pk=device.pk)
+    if keep is not None:
+        trusted = trusted.exclude(pk=keep)
     count = trusted.update(trusted_until=None)
     if count:
         announce(DeviceForgotten(client=client, user_id=str(user.pk), devices=count))

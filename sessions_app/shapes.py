@@ -41,14 +41,14 @@ def device_shape(device: Device, *, current_id: UUID | None) -> dict[str, Any]:
     }
 
 
-def tokens_shape(tokens: Tokens) -> dict[str, Any]:
-    """Return *tokens* as the body shows them: the refresh token of a cookie session is never in it."""
+def tokens_shape(tokens: Tokens, *, refresh: bool = True) -> dict[str, Any]:
+    """Return *tokens* as the body shows them, with the *refresh* token unless it travels in a cookie."""
     shape: dict[str, Any] = {
         "access_token": tokens.access_token,
         "token_type": "Bearer",
         "expires_in": tokens.expires_in,
     }
-    if tokens.session.transport == Transport.BEARER:
+    if refresh and tokens.session.transport == Transport.BEARER:
         shape["refresh_token"] = tokens.refresh_token
     return shape
 

@@ -6,6 +6,7 @@ One key of Django's session: the address that was typed, the link that was opene
 2. The half-done sign-in is the challenge's row; only its id is here.
 """
 
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from django.http import HttpRequest
 from gatehouse import encryption
 
 _KEY = "pending"
+_LIFE = timedelta(hours=1)  # of what a browser holds before anybody is signed in
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _CONTEXT = "pages.pending.link"
 
 
@@ -30,7 +33,10 @@ def challenge_of(request: HttpRequest) -> UUID | None:
 
 
 def hold_link(request: HttpRequest, token: str) -> None:
-    """Take a link's token out of the address bar."""
+    """Take a link's token out of the address bar; what cannot be one is not kept."""
+    if not _TOKEN.fullmatch(token):
+        clear(request)
+        return
     _put(request, "link", encryption.encrypt(token, _CONTEXT))
 
 
@@ -81,3 +87,4 @@ def _get(request: HttpRequest, name: str) -> str | None:
 
 def _put(request: HttpRequest, name: str, value: str) -> None:
     request.session[_KEY] = {**request.session.get(_KEY, {}), name: value}
+    request.session.set_expiry(_LIFE)

@@ -39,11 +39,20 @@ from sessions_app.shapes import session_shape, tokens_shape
 CLEAR_SITE_DATA = '"cache", "storage"'  # not "cookies": the device goes on being known
 
 
-class RefreshView(StrictAPIView):
-    """Exchange the refresh token for its successor."""
+class CookieView(StrictAPIView):
+    """The base of views that may rely on the cookie: a foreign origin that says so learns that first."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        if cookies.wants_cookie(_http(request)):
+            cookies.require_cookie_origin(_http(request))
+
+
+class RefreshView(CookieView):
+    """Exchange the refresh token for its successor."""
 
     @extend_schema(
         request=RefreshSerializer,
@@ -64,11 +73,8 @@ class RefreshView(StrictAPIView):
         return response
 
 
-class LogoutView(StrictAPIView):
+class LogoutView(CookieView):
     """Sign out, by whatever proof the client still has."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
 
     @extend_schema(
         request=RefreshSerializer, responses={204: None, **problems(400, 403, 405, 406, 413, 415, 429, 500, 503)}

@@ -17,6 +17,7 @@ from sessions_app.services.ending import (
 )
 from sessions_app.services.opening import open, reauthenticated, touch
 from sessions_app.services.rotation import rotate
+from sessions_app.services.rows import lock
 
 __all__ = [
     "end_by_access",
@@ -25,6 +26,7 @@ __all__ = [
     "end_others",
     "end_own",
     "expire",
+    "lock",
     "open",
     "reauthenticated",
     "revoke",

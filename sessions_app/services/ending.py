@@ -10,7 +10,7 @@ from django.utils import timezone
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem
-from sessions_app import principal, refusals, tokens
+from sessions_app import devices, principal, refusals, tokens
 from sessions_app.events import SessionDenied, SessionExpired, SessionRevoked, SignedOut
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
@@ -73,13 +73,16 @@ def end_own(*, user: Any, session_id: UUID, current: Session, client: Client) ->
 def end_others(*, current: Session, client: Client) -> int:
     """End every session of its owner but *current*; return how many."""
     with transaction.atomic(durable=True):
-        return revoke_all(user=current.user, reason=RevokeReason.SIGNED_OUT_ELSEWHERE, client=client, keep=current)
+        ended = revoke_all(user=current.user, reason=RevokeReason.SIGNED_OUT_ELSEWHERE, client=client, keep=current)
+        devices.forget(user=current.user, client=client, keep=current.device_id)
+        return ended
 
 
 def end_every(*, current: Session, client: Client) -> int:
     """End every session of the owner of *current*, which goes last; return how many."""
     with transaction.atomic(durable=True):
         others = revoke_all(user=current.user, reason=RevokeReason.SIGNED_OUT_ELSEWHERE, client=client, keep=current)
+        devices.forget(user=current.user, client=client)
         return others + revoke(current, reason=RevokeReason.SIGNED_OUT, client=client)
 
 

@@ -20,7 +20,7 @@ from sessions_app.events import SessionRenewed, TokenReused
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
 from sessions_app.services.ending import revoke, use_after_end
-from sessions_app.services.rows import network, whole
+from sessions_app.services.rows import lock, network, whole
 from sessions_app.signals import announce
 
 
@@ -29,7 +29,7 @@ class _Verdict:
     """What became of a refresh token whose signature is good."""
 
     session: Session | None
-    refusal: str = ""  # a code, or nothing where the session goes on
+    reused: bool = False  # a token of the past, which ends the session
     ended: RevokeReason | None = None
 
 
@@ -48,8 +48,8 @@ def rotate(*, raw_refresh: str, client: Client) -> tokens.Tokens:
     if verdict.ended is not None:
         use_after_end(session=verdict.session, reason=verdict.ended, client=client, now=now)
         raise principal.problem_of(verdict.ended)
-    if verdict.refusal:
-        raise Problem(verdict.refusal)
+    if verdict.reused:
+        raise Problem(_end_reused(verdict.session, client))
     return tokens.issue(verdict.session)
 
 
@@ -76,7 +76,7 @@ def _judge(claims: tokens.RefreshClaims, client: Client, now: datetime) -> _Verd
     if rotated or _may_have_again(session, claims.jti, now):
         announce(_renewed(session, client, grace=not rotated))
         return _Verdict(session)
-    return _Verdict(session, refusal=_end_reused(session, client))
+    return _Verdict(session, reused=True)
 
 
 def _rotate_row(claims: tokens.RefreshClaims, client: Client, now: datetime) -> bool:
@@ -108,18 +108,19 @@ def _may_have_again(session: Session, jti: UUID, now: datetime) -> bool:
 
 def _end_reused(session: Session, client: Client) -> str:
     """End *session* for a used token that came back; return the code to refuse with. The first end stands."""
-    if not revoke(session, reason=RevokeReason.REFRESH_REUSED, client=client, actor=Actor.system()):
-        return "session_revoked"
-    announce(
-        TokenReused(
-            client=client,
-            user_id=str(session.user_id),
-            session_id=str(session.pk),
-            rotation=session.rotation,
-            success=False,
-            failure_reason=FailureReason.TOKEN_REUSED,
-        )
+    reused = TokenReused(
+        client=client,
+        user_id=str(session.user_id),
+        session_id=str(session.pk),
+        rotation=session.rotation,
+        success=False,
+        failure_reason=FailureReason.TOKEN_REUSED,
     )
+    with transaction.atomic(durable=True):
+        lock(session.user)
+        if not revoke(session, reason=RevokeReason.REFRESH_REUSED, client=client, actor=Actor.system()):
+            return "session_revoked"
+        announce(reused)
     return "refresh_reused"
 
 

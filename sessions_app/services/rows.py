@@ -18,7 +18,8 @@ def require_transaction() -> None:
 
 def lock(user: Any) -> bool:
     """Lock the row of *user* until the transaction ends; return whether the account is active."""
-    rows = get_user_model()._default_manager.select_for_update().filter(pk=user.pk)
+    no_key = transaction.get_connection().features.has_select_for_no_key_update  # lets rows that point to it be written
+    rows = get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk=user.pk)
     return any(rows.values_list("is_active", flat=True))
 
 

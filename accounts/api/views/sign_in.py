@@ -24,7 +24,7 @@ from gatehouse import limits
 from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
-from sessions_app import cookies, tokens
+from sessions_app import browser, cookies, tokens
 from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication
 from sessions_app.models import Door, Transport
 from sessions_app.principal import Principal
@@ -33,7 +33,15 @@ from sessions_app.shapes import moment, tokens_shape
 _PROBLEMS = problems(400, 401, 403, 405, 406, 410, 413, 415, 429, 500, 503)
 
 
-class LoginView(OpenAPIView):
+class DoorView(OpenAPIView):
+    """The base of views that may open a session: who may not have it in a cookie learns that first."""
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        cookies.transport_of(request._request)
+
+
+class LoginView(DoorView):
     """Take the password; the answer says what comes next."""
 
     @extend_schema(request=LoginSerializer, responses={200: SignInShape, **_PROBLEMS})
@@ -65,7 +73,7 @@ class SendCodeView(OpenAPIView):
         return Response({"status": "accepted", "expires_at": until, "resend_after": sent.resend_after}, status=202)
 
 
-class VerifyCodeView(OpenAPIView):
+class VerifyCodeView(DoorView):
     """Take the code; a right one opens the session."""
 
     @extend_schema(request=VerifySerializer, responses={200: SignInShape, **_PROBLEMS})
@@ -110,9 +118,10 @@ class ReauthenticateView(StrictAPIView):
         reauthentication.reauthenticate(
             user=principal.user, session=principal.session, client=client_of(request), **asked
         )
-        fresh = tokens_shape(tokens.issue(principal.session))
-        fresh.pop("refresh_token", None)
-        return Response(fresh)
+        if principal.session.door != Door.API:  # a page carries no token; its browser gets a new key
+            browser.renew_key(request._request)
+            return Response({"status": "done"})
+        return Response(tokens_shape(tokens.issue(principal.session), refresh=False))
 
 
 def _arrival(request: Request, transport: Transport, trust_token: str | None = None, device_name: str = "") -> Arrival:

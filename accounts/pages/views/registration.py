@@ -82,6 +82,7 @@ class VerifyLink(Page):
     """Takes the token out of the address bar and uses nothing up: mail scanners follow links too."""
 
     def get(self, request: HttpRequest, token: str = "", **_kwargs: Any) -> HttpResponse:
+        limits.take(request, ("link_ip", self.client.network))
         pending.hold_link(request, token)
         response = redirect("accounts:verify-confirm")
         response["Referrer-Policy"] = "no-referrer"
@@ -98,7 +99,7 @@ class VerifyConfirm(Page):
     def context(self) -> dict[str, Any]:
         token = pending.link_of(self.request)
         link = registration.peek_verification(token) if token else LinkView(LinkState.UNKNOWN)
-        return {"state": link.state, "email": link.email, "newer_at": link.newer_at}
+        return {"state": link.state, "email": link.email, "newer_at": link.newer_at, "asked_at": link.asked_at}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         limits.take(request, ("link_ip", self.client.network))

@@ -262,11 +262,19 @@ def test_the_policy_says_when_a_code_is_asked_for(
     api: Api, mailbox: Mailbox, user: User, settings: Any, policy: str, first: str, second: str
 ) -> None:
     settings.ACCOUNTS = {"OTP_POLICY": policy, "ARGON2_MEMORY": 8}
-    answer = api.login()
+    password = {"email": EMAIL, "password": PASSWORD}
+    answer = api.post("/auth/login", password, **COOKIE)
     assert answer.json()["status"] == first
     if first == "otp_required":
-        api.answer(answer.json()["challenge"]["id"], mailbox.code())
-    assert api.login().json()["status"] == second
+        asked = {"challenge_id": answer.json()["challenge"]["id"], "code": mailbox.code()}
+        assert api.post("/auth/otp/verify", asked, **COOKIE).status_code == 200
+    assert api.post("/auth/login", password, **COOKIE).json()["status"] == second
+
+
+def test_a_name_and_a_network_make_no_known_device(api: Api, mailbox: Mailbox, user: User, settings: Any) -> None:
+    settings.ACCOUNTS = {"OTP_POLICY": "new_device", "ARGON2_MEMORY": 8}
+    api.sign_in()
+    assert api.login().json()["status"] == "otp_required"
 
 
 def test_a_trusted_device_is_asked_for_no_code_while_it_is_trusted(api: Api, mailbox: Mailbox, user: User) -> None:
