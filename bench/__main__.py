@@ -27,6 +27,7 @@ def main() -> int:
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
         with _server(environment, folder):
             command = [sys.executable, "-m", "bench.measure", "--rounds", str(options.rounds)]
+            command += ["--patience", str(options.patience)]
             return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
@@ -34,6 +35,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=40, help="how often each sample is taken")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="web processes")
+    parser.add_argument(
+        "--patience", type=float, default=10, help="seconds to wait before a round until the machine is idle"
+    )
     return parser.parse_args()
 
 
