@@ -120,6 +120,7 @@ LOGOUT_REDIRECT_URL = "accounts:login"
 
 # -- Cookies and browsers -----------------------------------------------------------------------------------------
 _HOST = "__Host-" if HTTPS else ""
+SESSION_ENGINE = "sessions_app.store"
 SESSION_COOKIE_NAME = f"{_HOST}session"
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
