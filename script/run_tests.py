@@ -24,8 +24,9 @@ from config import databases  # noqa: E402 - the project's folder comes first
 from tests.browsers import chromium_path  # noqa: E402
 
 # What does not touch a database, or a browser, needs no second run on another engine.
-ONCE = ["--ignore=tests/contracts", "--ignore=tests/config"]
-MARKS = {"postgresql": "not browser", "mariadb": "every_engine and not browser"}
+AGAIN = ["-m", "every_engine and not browser", "--ignore=tests/config"]
+# MariaDB runs what depends on SQL most, and with --require-all everything but the pages, which speak through services.
+SQL = ["races", "migrations", "audit", "contracts/test_indexes.py", "sessions_app/test_services.py", "gatehouse"]
 NOTHING_COLLECTED = 5
 REDIS = "redis://127.0.0.1:6379/15"
 
@@ -46,13 +47,15 @@ def main() -> int:
     redis_url = _redis()
     mariadb_url = _mariadb()
     browser = chromium_path() is not None
+    wants_browser = browser and (options.browser or options.require_all)
     result = Result()
     _erase_coverage(options)
     with _postgresql() as postgresql_url:
-        _run("sqlite", {}, options, rest, result)
-        _run("postgresql", {"TEST_POSTGRESQL_URL": postgresql_url, "TEST_REDIS_URL": redis_url}, options, rest, result)
+        _run("sqlite", {}, rest if wants_browser else ["-m", "not browser", *rest], options, result)
+        more = {"TEST_POSTGRESQL_URL": postgresql_url, "TEST_REDIS_URL": redis_url}
+        _run("postgresql", more, [*AGAIN, *rest], options, result)
     if mariadb_url:
-        _run("mariadb", {"TEST_MARIADB_URL": mariadb_url}, options, rest, result)
+        _run("mariadb", {"TEST_MARIADB_URL": mariadb_url}, _on_mariadb(options, rest), options, result)
     if options.coverage and not _covered():
         result.failed.append("coverage")
     left_out = [
@@ -63,7 +66,7 @@ def main() -> int:
     print(
         f"databases: {' '.join(result.engines)}{'' if mariadb_url else ' (mariadb: left out, none answers)'}; "
         f"redis: {'yes' if redis_url else 'left out (none answers)'}; "
-        f"browser: {'yes' if browser else 'left out (no chromium)'}; "
+        f"browser: {_browser_words(there=browser, ran=wants_browser)}; "
         f"{result.passed} passed in {time.monotonic() - started:.0f} s"
         + (f"; FAILED: {', '.join(result.failed)}" if result.failed else "")
     )
@@ -73,21 +76,30 @@ def main() -> int:
 def _options() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="script/test", description=__doc__)
     parser.add_argument("--long", action="store_true", help="run the tests that take their time, too")
+    parser.add_argument("--browser", action="store_true", help="run the tests in Chromium, too")
     parser.add_argument("--coverage", action="store_true", help="measure branch coverage; under 90 %% fails")
     parser.add_argument("--require-all", action="store_true", help="fail when a service or the browser is missing")
     return parser.parse_known_args()
 
 
-def _run(engine: str, extra: dict[str, str], options: argparse.Namespace, rest: list[str], result: Result) -> None:
+def _on_mariadb(options: argparse.Namespace, rest: list[str]) -> list[str]:
+    if options.require_all or options.long:
+        return [*AGAIN, "--ignore-glob=*/pages/*", *rest]
+    return [*AGAIN, *(rest or [f"tests/{path}" for path in SQL])]
+
+
+def _browser_words(*, there: bool, ran: bool) -> str:
+    if ran:
+        return "yes"
+    return "left out (--browser runs its tests)" if there else "left out (no chromium)"
+
+
+def _run(engine: str, extra: dict[str, str], selected: list[str], options: argparse.Namespace, result: Result) -> None:
     """Run the tests on one engine and add up what came out."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *rest]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *selected]
     command += ["--long"] if options.long else []
     if options.coverage:
         command += ["--cov", "--cov-branch", "--cov-append", "--cov-report="]
-    if engine in MARKS:
-        command += ["-m", MARKS[engine], *ONCE]
-    if engine == "mariadb":
-        command += ["--ignore-glob=*/pages/*"]  # a page speaks to the database through the services that the API has
     print(f"-- {engine} --", flush=True)
     environment = {**os.environ, "TEST_DATABASE": engine, **extra}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
@@ -99,7 +111,7 @@ def _run(engine: str, extra: dict[str, str], options: argparse.Namespace, rest: 
     found = re.search(r"(\d+) passed", last)
     result.passed += int(found[1]) if found else 0
     result.engines.append(engine)
-    if process.returncode and not (process.returncode == NOTHING_COLLECTED and rest):
+    if process.returncode and not (process.returncode == NOTHING_COLLECTED and selected):
         result.failed.append(engine)
 
 
