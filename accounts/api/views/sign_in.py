@@ -34,11 +34,13 @@ _PROBLEMS = problems(400, 401, 403, 405, 406, 410, 413, 415, 429, 500, 503)
 
 
 class DoorView(OpenAPIView):
-    """The base of views that may open a session: who may not have it in a cookie learns that first."""
+    """The base of views that may open a session: who may not have it in a cookie is told before any body is read."""
+
+    transport: Transport
 
     def check_permissions(self, request: Request) -> None:
         super().check_permissions(request)
-        cookies.transport_of(request._request)
+        self.transport = cookies.transport_of(request._request)
 
 
 class LoginView(DoorView):
@@ -46,9 +48,8 @@ class LoginView(DoorView):
 
     @extend_schema(request=LoginSerializer, responses={200: SignInShape, **_PROBLEMS})
     def post(self, request: Request) -> Response:
-        transport = cookies.transport_of(request._request)  # a foreign origin is told before its body is read
         asked = self.body(request, LoginSerializer)
-        arrival = _arrival(request, transport, asked.get("trust_token"), asked["device_name"])
+        arrival = _arrival(request, self.transport, asked.get("trust_token"), asked["device_name"])
         limits.take(request, ("login_ip", arrival.client.network))
         step = sign_in.begin(email=asked["email"], password=asked["password"], arrival=arrival)
         match step:
@@ -78,9 +79,8 @@ class VerifyCodeView(DoorView):
 
     @extend_schema(request=VerifySerializer, responses={200: SignInShape, **_PROBLEMS})
     def post(self, request: Request) -> Response:
-        transport = cookies.transport_of(request._request)
         asked = self.body(request, VerifySerializer)
-        arrival = _arrival(request, transport)
+        arrival = _arrival(request, self.transport)
         limits.take(request, ("code_verify_ip", arrival.client.network))
         return _signed_in(
             sign_in.answer(
