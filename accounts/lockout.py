@@ -80,7 +80,7 @@ def lift(*, email_key: str) -> int:
     limits.reset(_ADDRESS, email_key)
     attempts = AccessAttempt.objects.filter(username=pseudonym(email_key))
     for ip in attempts.values_list("ip_address", flat=True).distinct():
-        limits.reset(_ADDRESS_IP, f"{email_key} {Client.local('lift').network if ip is None else _network(ip)}")
+        limits.reset(_ADDRESS_IP, f"{email_key} {Client(ip=ip).network}")
     return int(attempts.delete()[0])
 
 
@@ -118,10 +118,6 @@ def axes_ip(request: HttpRequest) -> str | None:
     """Give django-axes the address that the client has for all of us (its setting AXES_CLIENT_IP_CALLABLE)."""
     client = getattr(request, "client", None)
     return client.ip if client else request.META.get("REMOTE_ADDR")
-
-
-def _network(ip: str) -> str:
-    return Client(ip=ip, user_agent="", device_name="", device_kind="", request_id="").network
 
 
 def _request_of(client: Client) -> HttpRequest:
