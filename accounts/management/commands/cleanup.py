@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.retention import cleanup
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_MOST_DIGITS = 5  # centuries of days; more would leave the calendar
 
 
 class Command(BaseCommand):
@@ -25,6 +26,6 @@ class Command(BaseCommand):
 
 def _duration(text: str) -> timedelta:
     number, unit = text[:-1], _UNITS.get(text[-1:])
-    if unit is None or not number.isascii() or not number.isdigit():
+    if unit is None or not number.isascii() or not number.isdigit() or len(number) > _MOST_DIGITS:
         raise CommandError("--older-than takes a number and a unit, like 12h or 30d.")
     return timedelta(**{unit: int(number)})
