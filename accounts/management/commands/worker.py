@@ -1,6 +1,6 @@
 import signal
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -42,8 +42,8 @@ class Command(BaseCommand):
         log.info("worker stopped")
 
 
-def _round(next_cleaning: Any) -> Any:
-    """Send, beat, clean; a database that is away is waited for."""
+def _round(next_cleaning: datetime) -> datetime:
+    """Beat, send, clean, and return when to clean next; a database that is away is waited for."""
     try:
         close_old_connections()
         now = timezone.now()
