@@ -37,7 +37,7 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 class Challenge(models.Model):
     """A sign-in whose first step is done.
 
-    Written by accounts/services/sign_in.py and codes.py, read by them, removed by the cleanup command.
+    Written by accounts/services/sign_in.py, codes.py and answers.py, read by them, removed by the cleanup command.
     The mailed code is derived from the row and the send number; only a keyed hash of the newest is here.
     An answer first takes an attempt and then consumes, by one conditional UPDATE each.
     """
