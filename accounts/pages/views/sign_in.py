@@ -16,6 +16,7 @@ from accounts.pages.forms import CodeForm, MethodForm, PageForm, RecoveryCodeFor
 from accounts.pages.steps import REFUSED, FormPage, Page, SeeOther, SignedInOnly, SignedOutOnly, see_other
 from accounts.services import codes, sign_in
 from accounts.services.codes import ChallengeView, MethodView
+from accounts.services.factors import DIGITS
 from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
 from gatehouse import limits
 from gatehouse.client import client_of
@@ -25,8 +26,6 @@ from sessions_app import browser, cookies
 from sessions_app import services as sessions
 from sessions_app.conf import app_settings as session_settings
 from sessions_app.models import Door, Transport
-
-APP_DIGITS = 6  # what authenticator apps show, whatever a mailed code has
 
 
 def arrival_of(request: HttpRequest, *, keep: bool = False) -> Arrival:
@@ -148,7 +147,7 @@ class EnterCode(AnswerPage):
         return next(method for method in self.challenge.methods if method.type != "recovery")
 
     def make_form(self, data: QueryDict | None = None) -> PageForm:
-        length = APP_DIGITS if self.method.type == "totp" else None
+        length = DIGITS if self.method.type == "totp" else None
         return CodeForm(data, trust_for=session_settings().TRUST_TTL, length=length)
 
     def context(self) -> dict[str, Any]:
