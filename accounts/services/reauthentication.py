@@ -25,7 +25,7 @@ def reauthenticate(
     """Take the password once more and, where it is given or the door asks for it, a code of the app.
 
     Sets when the session was authenticated; a mailed code is never taken (ASVS 7.5.1, 7.5.3).
-    Raises invalid_credentials, otp_invalid, factor_required, rate_limited, account_disabled.
+    Raises invalid_credentials, otp_invalid, factor_required, rate_limited, session_revoked, service_unavailable.
     """
     now = timezone.now()
     tries = [("reauth_account", str(user.pk))]
