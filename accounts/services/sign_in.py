@@ -1,6 +1,6 @@
 """Signing in: the password, the code, and the one gate that every session comes through."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NoReturn
 from uuid import UUID
@@ -120,8 +120,7 @@ def answer(
         User.objects.lock(user.pk)
         sessions.lock(user)  # first, so that whoever changes the account waits here, never the other way round
         answers.consume(attempt, code, arrival.client, now)
-        keep = Arrival(arrival.door, arrival.transport, arrival.client, arrival.device_token, challenge.keep)
-        signed_in = _open(user, factors, keep, now, trust=trusted_later)
+        signed_in = _open(user, factors, replace(arrival, keep=challenge.keep), now, trust=trusted_later)
     lockout.forget_failures(email_key=user.email_key, client=arrival.client)
     answers.give_back(attempt)
     return signed_in
