@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.roles import may_manage
 from adminpanel import cells
 from adminpanel.actions import ON_SESSIONS, allowed
+from adminpanel.conf import app_settings
 from adminpanel.people import address_of, visible_sessions
 from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
 from audit import queries
@@ -80,13 +81,14 @@ class SessionAdmin(ReadOnlyAdmin):
         return queryset.filter(Q(pk=wanted) | Q(user_id=wanted)), False
 
     def facts(self, shown: Session, viewer: User) -> dict[str, Any]:
+        events = queries.events(session=shown.pk)[: app_settings().TIMELINE]
         return {
             "address": address_of(shown.user, viewer),
             "user_url": reverse("admin:accounts_user_change", args=[shown.user_id]),
             "badge": cells.session_state(shown, timezone.now()),
             "acts": allowed(ON_SESSIONS, viewer) if _may_end(shown, viewer) else [],
             "door": DOORS[Door(shown.door)],
-            "events": [(event, cells.outcome(event)) for event in queries.events(session=shown.pk)[:20]],
+            "events": [(event, cells.outcome(event)) for event in events],
         }
 
     @admin.display(description=_("State"))
