@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, NoReturn
-from uuid import UUID
 
 from django.db import transaction
 from django.db.transaction import TransactionManagementError
@@ -187,8 +186,6 @@ def _plain(value: Any) -> Any:
             return sorted(_plain(item) for item in value)
         case Sequence() if not isinstance(value, bytes):
             return [_plain(item) for item in value]
-        case UUID():
-            return str(value)
         case _:
             return str(value)
 
