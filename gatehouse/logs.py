@@ -33,7 +33,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 def logging_config(*, json: bool, level: str = "INFO", file: str = "") -> dict[str, Any]:
     """Return Django's ``LOGGING``, and set structlog up to write through it.
 
-    Lines are JSON for machines or coloured-free text for people. *file* names a log file besides the standard error;
+    Lines are JSON for machines or plain text for people. *file* names a log file besides the standard error;
     where it cannot be written, its lines go to the standard error.
     """
     structlog.configure(
