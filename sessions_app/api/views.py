@@ -3,7 +3,6 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,7 +32,6 @@ from sessions_app.authentication import BearerAuthentication, PageSessionAuthent
 from sessions_app.models import Session, Transport
 from sessions_app.paging import InvalidCursorError, page_of
 from sessions_app.principal import Principal
-from sessions_app.reasons import RevokeReason
 from sessions_app.shapes import session_shape, tokens_shape
 
 CLEAR_SITE_DATA = '"cache", "storage"'  # not "cookies": the device goes on being known
@@ -214,8 +212,8 @@ def _end_page_session(request: Request, client: Client) -> None:
     if principal is None:
         return
     require_csrf(request)
-    with transaction.atomic(durable=True):
-        sessions.revoke(principal.session, reason=RevokeReason.SIGNED_OUT, client=client)
+    current = principal.session
+    sessions.end_own(user=principal.user, session_id=current.pk, current=current, client=client)
     browser.sign_out(_http(request))
 
 
