@@ -94,7 +94,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 class Session(models.Model):
     """One sign-in, and the record of its refresh token.
 
-    Written by sessions_app/services.py alone; read by every request through sessions_app/principal.py;
+    Written by sessions_app/services/ alone; read by every request through sessions_app/principal.py;
     an ended row stays for the account's history until the cleanup command removes it.
     The refresh token itself is nowhere: its id and its times are here, and make no token without the signing key.
     """
