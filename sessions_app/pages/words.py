@@ -11,7 +11,6 @@ _FACTORS = {
     "email": _("emailed code"),
     "totp": _("authenticator app"),
     "recovery": _("recovery code"),
-    "trusted_device": _("trusted device"),
     "device": _("trusted device"),
     "passkey": _("passkey"),
 }
