@@ -75,7 +75,11 @@ def give_app(user: Any) -> list[str]:
 
 def code_of(user: Any, steps: int = 0) -> str:
     """Return what the app of *user* shows, or showed or will show so many *steps* away."""
-    device = TotpDevice.objects.get(user=user, confirmed=True)
+    return shown_by(TotpDevice.objects.get(user=user, confirmed=True), steps)
+
+
+def shown_by(device: Any, steps: int = 0) -> str:
+    """Return what *device*, confirmed or not, shows."""
     reader = TOTP(device.key, step=factors.STEP, digits=factors.DIGITS)
     reader.time = time.time() + steps * factors.STEP
     return f"{reader.token():06d}"
