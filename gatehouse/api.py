@@ -64,6 +64,11 @@ class StrictAPIView(APIView):
     throttle_classes = ()
     query_serializer: ClassVar["type[StrictSerializer] | None"] = None  # what the query may hold; None: nothing
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods that ``Allow`` names: OPTIONS is answered to preflights only, by the CORS middleware."""
+        return [method for method in super().allowed_methods if method != "OPTIONS"]
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Come to every verdict that needs no look at the body's content."""
         self.format_kwarg = None
