@@ -96,8 +96,8 @@ def limit_table() -> str:
         NOTE,
         "Every answer 429 comes from this table, save the pause between two codes of one sign-in. `LIMITS_SCALE`",
         "multiplies the numbers, for benches and demonstrations; production refuses any value but 1. A limit kept in",
-        "the database is exact under any race, and closed when the database is away; the one in memory is counted by each",
-        "process for itself when there is no cache. None is ever open.",
+        "the database is exact under any race, and closed when the database is away; the one in memory is counted by",
+        "each process for itself when there is no cache. None is ever open.",
         "",
     ]
     return "\n".join([*lines, limits.table_markdown()])

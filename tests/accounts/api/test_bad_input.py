@@ -242,6 +242,6 @@ def test_the_verdicts_come_in_their_order(api: Api) -> None:
 def test_other_methods_are_refused_with_those_that_are_allowed(api: Api, path: str, method: str) -> None:
     answer = api.send(method, path)
     problem("method_not_allowed", 405, answer)
-    assert "POST" in answer["Allow"]
+    assert answer["Allow"] == "POST"
     overridden = api.send("POST", path, "{", x_http_method_override=method)
     assert overridden.status_code in (400, 401)

@@ -3,8 +3,11 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.hashers import Argon2id
 from accounts.models import Challenge, Mail, User
 from audit.models import Event
 from sessions_app.models import Device, Session
@@ -23,6 +26,7 @@ from tests.factories import (
 
 WRONG = "not the password at all"
 STRANGER = "nobody@example.com"
+TRAITS = ("unverified", "disabled", "deleted", "invited", "staff")
 MONTH = 30 * 24 * 3600
 COOKIE = {"x_auth_transport": "cookie", "origin": "http://testserver"}
 OPENED = [("authn_device_added",), ("session_created",), ("authn_login_success",)]
@@ -177,6 +181,27 @@ def test_a10_b01_a_wrong_password_is_the_same_for_everybody(api: Api, trait: dic
     event = Event.objects.latest("id")
     assert (event.email, event.actor_type, event.session_id) == (EMAIL, "anonymous", None)
     assert not Challenge.objects.exists() and not Mail.objects.exists()
+
+
+def test_b02_a_wrong_password_costs_one_hash_and_as_many_statements_whoever_it_is(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    encode = Argon2id.encode
+    monkeypatch.setattr(Argon2id, "encode", lambda *given: hashed.append("") or encode(*given))
+    verify = Argon2id.verify
+    monkeypatch.setattr(Argon2id, "verify", lambda *given: hashed.append("") or verify(*given))
+    traits: dict[str, dict[str, bool]] = {"active": {}, **{name: {name: True} for name in TRAITS}}
+    for name, trait in traits.items():
+        UserFactory(email=f"{name}@example.com", **trait)
+    seen = {}
+    for name in [*traits, "nobody"]:
+        hashed.clear()
+        with CaptureQueriesContext(connection) as queries:
+            api.login(f"{name}@example.com", WRONG)
+        seen[name] = (len(hashed), len(queries))
+    assert len(set(seen.values())) == 1, seen
+    assert seen["nobody"][0] == 1
 
 
 @pytest.mark.parametrize("given", ["", " ", "!", PASSWORD + " ", " " + PASSWORD, PASSWORD.upper(), PASSWORD + "\x00"])
