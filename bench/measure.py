@@ -171,7 +171,7 @@ def _keep(measured: list[Measured], queries: dict[str, int]) -> None:
                 "name": m.name,
                 "ratio": m.ratio,
                 "middle_half": m.spread,
-                "disturbed": m.disturbed,
+                "quiet": m.quiet,
                 "measured": m.thing,
                 "against": m.yardstick,
             }
