@@ -44,8 +44,7 @@ class AccountSettings:
     EMAIL_FROM: str = "Gatehouse <no-reply@localhost>"  # the sender of every mail
     MAIL_MAX_ATTEMPTS: int = 12  # tries before a mail is given up
     MAIL_CLAIM_TTL: timedelta = timedelta(minutes=5)  # after which a dead worker's mail is taken up again
-    MAIL_KEEP: timedelta = timedelta(days=30)  # sent and dropped mails, until cleanup
-    STALE_LINK_KEEP: timedelta = timedelta(days=30)  # ended links and challenges, until cleanup
+    CLEAN_AFTER: timedelta = timedelta(days=30)  # what ended or was sent so long ago is removed by the worker
 
 
 @cache

@@ -3,15 +3,11 @@
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from django.db import IntegrityError, transaction
-
 from accounts.models import Link, LinkPurpose, User
 from gatehouse import hashing
 from gatehouse.client import Client
 from gatehouse.conf import app_settings as site_settings
 from gatehouse.problems import Problem
-
-_TRIES = 3  # two requests may issue at the same moment; the later one closes the earlier one's link and goes on
 
 PATHS = {LinkPurpose.VERIFY: "/account/verify/", LinkPurpose.ENROL: "/account/enrol/"}
 
@@ -20,15 +16,8 @@ def issue(*, user: User, purpose: LinkPurpose, life: timedelta, client: Client, 
     """Make a link for *user* and close the one that was open; the caller holds the transaction."""
     User.objects.lock(user.pk)
     open_key = hashing.keyed_hash("open-link", user.pk, purpose)
-    for attempt in range(_TRIES):
-        try:
-            with transaction.atomic():
-                Link.objects.filter(open_key=open_key).update(open_key=None)
-                return _create(user, purpose, open_key, now + life, client, now)
-        except IntegrityError:
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+    Link.objects.filter(open_key=open_key).update(open_key=None)
+    return _create(user, purpose, open_key, now + life, client, now)
 
 
 def address_of(link: Link) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.base_user import BaseUserManager
+from django.db import connections
 
 from gatehouse.text import InvalidEmail, normalise_email
 
@@ -29,7 +30,8 @@ class AccountManager(BaseUserManager[A]):
 
         Whoever changes what belongs to an account locks the account first: two orders would wait for each other.
         """
-        self.select_for_update().filter(pk=pk).values_list("pk", flat=True).first()
+        no_key = connections[self.db].features.has_select_for_no_key_update  # rows that point to it may be written
+        self.select_for_update(no_key=no_key).filter(pk=pk).values_list("pk", flat=True).first()
 
     def get_by_natural_key(self, username: str | None) -> A:
         """Return the account whose normalised address is *username*, for Django's backends."""

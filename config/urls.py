@@ -11,7 +11,7 @@ from config import views
 from gatehouse.conf import app_settings as ground_settings
 
 API = "api/v1/"
-STAFF = ground_settings().ADMIN_PATH.strip("/") + "/"
+STAFF = ground_settings().staff_root.removeprefix("/")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),

@@ -1,7 +1,6 @@
 """What every view, serializer and field of the API stands on: strict shapes, verdicts in the contract's order."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import IO, Any, ClassVar
 from uuid import UUID
@@ -18,13 +17,11 @@ from rest_framework.views import APIView
 
 from .bodies import read_object
 from .problems.problem import FieldError, Problem
-from .text import EMAIL_MAX_LENGTH, InvalidEmail, UnsafeText, clean_text, normalise_email
+from .text import EMAIL_MAX_LENGTH, InvalidEmail, UnsafeText, clean_text, normalise_email, tidy_code
 
 _JSON = "application/json"
 _ACCEPTED = frozenset({_JSON, "application/problem+json", "application/*", "*/*"})
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_CODE_LENGTH = 64
-_BETWEEN_DIGITS = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
 
 
 class StrictJSONParser(BaseParser):
@@ -217,14 +214,6 @@ class StrictChoiceField(serializers.ChoiceField):
         if not isinstance(data, str):
             raise exceptions.ValidationError(_("Not a valid string."), code="invalid")
         return super().to_internal_value(data)
-
-
-def tidy_code(text: str) -> str:
-    """Return a typed code as ASCII letters and digits, or an empty text where it holds anything else."""
-    if len(text) > _CODE_LENGTH:
-        return ""
-    code = _BETWEEN_DIGITS.sub("", unicodedata.normalize("NFKC", text))
-    return code if code.isascii() and code.isalnum() else ""
 
 
 def _text(field: serializers.CharField, data: Any) -> str:

@@ -30,7 +30,7 @@ class BodyLimitMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        staff = not is_api(request) and request.path_info.startswith("/" + app_settings().ADMIN_PATH)
+        staff = not is_api(request) and app_settings().is_staff_path(request.path_info)
         if not staff and _is_too_large(request):
             response = problem_answer(Problem("payload_too_large"), request)
             response["Connection"] = "close"  # what is left of the body is not read

@@ -40,6 +40,15 @@ class GatehouseSettings:
         return f"{base}/{code}"
 
     @property
+    def staff_root(self) -> str:
+        """The path of the staff door as requests have it: ``/admin/`` however ADMIN_PATH writes its slashes."""
+        return f"/{self.ADMIN_PATH.strip('/')}/"
+
+    def is_staff_path(self, path: str) -> bool:
+        """Whether *path* lies behind the staff door."""
+        return f"{path}/".startswith(self.staff_root)
+
+    @property
     def secure(self) -> bool:
         """Whether browsers reach this server by https, which decides on every cookie."""
         return self.BASE_URL.lower().startswith("https://")

@@ -7,15 +7,17 @@ for them, so they are written by hand.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.db import OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 if TYPE_CHECKING:
     from .models import Counter
+
+T = TypeVar("T")
 
 _TRIES = 5
 _DEADLOCK = 1213  # MariaDB: the losing statement was rolled back and may be sent again
@@ -39,7 +41,8 @@ def raise_hits(model: "type[Counter]", hits: Mapping[str, timedelta], now: datet
     parameters: list[Any] = []
     for key in keys:
         parameters += [key, adapt(now), adapt(now + hits[key])]
-    rows = _run(connection, _statement(connection, model._meta.db_table, len(keys)), parameters)
+    statement = _statement(connection, model._meta.db_table, len(keys))
+    rows = _run(connection, statement, parameters, lambda cursor: list(cursor.fetchall()))
     return {key: Counted(count, _aware(start)) for key, count, start in rows}
 
 
@@ -48,10 +51,12 @@ def lower_hits(model: "type[Counter]", keys: Iterable[str], now: datetime) -> in
     connection, keys = connections[router.db_for_write(model)], sorted(keys)
     name, key, end, count = _quoted(connection, model, "key", "expires_at", "hits")
     marks = ", ".join(["%s"] * len(keys))
-    update = f"UPDATE {name} SET {count} = {count} - 1 WHERE {key} IN ({marks}) AND {end} > %s AND {count} > 0"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(update, [*keys, connection.ops.adapt_datetimefield_value(now)])
-        return int(cursor.rowcount)
+    mine = f"{key} IN ({marks}) AND {end} > %s AND {count} > 0"
+    if connection.vendor == "postgresql":  # an UPDATE locks rows as it finds them, raise_hits in the order of keys
+        mine = f"{key} IN (SELECT {key} FROM {name} WHERE {mine} ORDER BY {key} FOR UPDATE)"  # noqa: S608
+    update = f"UPDATE {name} SET {count} = {count} - 1 WHERE {mine}"  # noqa: S608
+    parameters = [*keys, connection.ops.adapt_datetimefield_value(now)]
+    return _run(connection, update, parameters, lambda cursor: int(cursor.rowcount))
 
 
 def read_hits(model: "type[Counter]", keys: Iterable[str], now: datetime) -> dict[str, Counted]:
@@ -94,12 +99,13 @@ def _statement(connection: BaseDatabaseWrapper, table: str, rows: int) -> str:
     )
 
 
-def _run(connection: BaseDatabaseWrapper, statement: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
+def _run(connection: BaseDatabaseWrapper, statement: str, parameters: list[Any], read: Callable[[Any], T]) -> T:
+    """Run *statement*, once more where another statement won a deadlock, and return what *read* makes of it."""
     for attempt in range(1, _TRIES + 1):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement, parameters)
-                return list(cursor.fetchall())
+                return read(cursor)
         except OperationalError as error:
             if attempt == _TRIES or not error.args or error.args[0] != _DEADLOCK:
                 raise

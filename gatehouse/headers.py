@@ -32,4 +32,4 @@ class SecurityHeadersMiddleware:
 
 
 def _is_private(path: str) -> bool:
-    return bool(_PRIVATE.match(path)) or path.startswith("/" + app_settings().ADMIN_PATH)
+    return bool(_PRIVATE.match(path)) or app_settings().is_staff_path(path)

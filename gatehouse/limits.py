@@ -33,6 +33,8 @@ from .signals import note_limit
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _QUARTER = timedelta(minutes=15)
 
+_WHEN_AWAY = {"database": "closed: 503", "memory": "closed: each process counts by itself"}
+
 Hit = tuple[str, str]
 
 
@@ -47,7 +49,6 @@ class Limit:
     says: str
     answer: str = "rate_limited"
     store: Literal["database", "memory"] = "database"
-    on_failure: Literal["closed", "open"] = "closed"
 
     @property
     def scaled(self) -> int:
@@ -159,10 +160,22 @@ def peek(name: str, value: str) -> Usage | None:
 
 def table_markdown() -> str:
     """Return the table of limits as the documentation shows it."""
-    lines = ["| Limit | Counted by | Number | Window | Kept in | Answer | What |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| Limit | Counted by | Number | Window | Kept in | When that fails | Answer | What |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for limit in LIMITS.values():
         window = f"{limit.seconds // 3600} h" if limit.seconds >= 3600 else f"{limit.seconds // 60} min"
-        cells = (f"`{limit.name}`", limit.key, limit.number, window, limit.store, f"`{limit.answer}`", limit.says)
+        cells = (
+            f"`{limit.name}`",
+            limit.key,
+            limit.number,
+            window,
+            limit.store,
+            _WHEN_AWAY[limit.store],
+            f"`{limit.answer}`",
+            limit.says,
+        )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 

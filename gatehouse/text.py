@@ -25,6 +25,8 @@ _UNSAFE = re.compile(
     "\U000e0000-\U000e007f"  # tags
     "]"
 )
+_CODE_LENGTH = 64
+_BETWEEN_DIGITS = re.compile(r"[\s\-\u2010-\u2015\u2212]+")
 _LINE_BREAKS = re.compile(r"\r\n|[\r\n\t]")
 _ATOM_SYMBOLS = frozenset("!#$%&'*+-/=?^_`{|}~")
 
@@ -109,6 +111,14 @@ def mask_email(email: str) -> str:
     local, _at, domain = email.rpartition("@")
     name, dot, ending = domain.rpartition(".")
     return f"{local[:1]}{_MASK}@{name[:1]}{_MASK}{dot}{ending}"
+
+
+def tidy_code(text: str) -> str:
+    """Return a typed code as ASCII letters and digits, or an empty text where it holds anything else."""
+    if len(text) > _CODE_LENGTH:
+        return ""
+    code = _BETWEEN_DIGITS.sub("", unicodedata.normalize("NFKC", text))
+    return code if code.isascii() and code.isalnum() else ""
 
 
 def _is_dot_atom(local: str) -> bool:

@@ -122,6 +122,12 @@ def forget(*, user: Any, client: Client, device: Device | None = None, keep: UUI
     return count
 
 
+def forget_all(*, user: Any, client: Client) -> int:
+    """Withdraw the trust of *user* in every device, in a transaction of its own; return in how many."""
+    with transaction.atomic(durable=True):
+        return forget(user=user, client=client)
+
+
 def _by_token(user: Any, token: str) -> Device | None:
     if len(token) != _TOKEN_LENGTH:
         return None

@@ -23,9 +23,7 @@ from sessions_app.principal import Principal
 
 def door_of(request: HttpRequest) -> Door:
     """Return the door that the path of *request* leads to: staff have a cookie of their own."""
-    staff = "/" + ground_settings().ADMIN_PATH.strip("/")
-    inside = request.path_info == staff or request.path_info.startswith(staff + "/")
-    return Door.STAFF if inside else Door.PAGE
+    return Door.STAFF if ground_settings().is_staff_path(request.path_info) else Door.PAGE
 
 
 class DoorSessionMiddleware(SessionMiddleware):

@@ -23,10 +23,9 @@ from accounts.conf import app_settings
 from accounts.pages.words import span
 from accounts.services.codes import MethodView
 from gatehouse.problems import Problem
-from gatehouse.text import validate_email_address, validate_text
+from gatehouse.text import tidy_code, validate_email_address, validate_text
 
 _NO_CORRECTION = {"autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
-_ASCII_DIGITS = str.maketrans({chr(0xFF10 + n): str(n) for n in range(10)})
 
 
 class SummaryItem(NamedTuple):
@@ -123,9 +122,9 @@ class CodeField(forms.CharField):
 
     def clean(self, value: Any) -> str:
         typed: str = super().clean(value)
-        code = "".join(c for c in typed.translate(_ASCII_DIGITS) if not c.isspace() and c not in "-‐‑‒–—.")
+        code = tidy_code(typed)
         length = self.length or app_settings().OTP_LENGTH
-        if not (code.isascii() and code.isdigit() and len(code) == length):
+        if not (code.isdigit() and len(code) == length):
             message = ngettext("The code must be %(n)d number", "The code must be %(n)d numbers", length)
             raise ValidationError(message % {"n": length}, code="invalid")
         return code

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from gatehouse import encryption
+from sessions_app import browser
 
 _KEY = "pending"
 _LIFE = timedelta(hours=1)  # of what a browser holds before anybody is signed in
@@ -87,4 +88,5 @@ def _get(request: HttpRequest, name: str) -> str | None:
 
 def _put(request: HttpRequest, name: str, value: str) -> None:
     request.session[_KEY] = {**request.session.get(_KEY, {}), name: value}
-    request.session.set_expiry(_LIFE)
+    if browser.sid_of(request) is None:  # whoever is signed in stays so as long as the session row says
+        request.session.set_expiry(_LIFE)

@@ -47,7 +47,7 @@ def take_attempt(*, challenge_id: UUID | str, method: str | None, client: Client
     try:
         challenge = codes.live_challenge(challenge_id, now)
     except Problem:
-        refuse_unknown(client, _finished(challenge_id))
+        refuse_unknown(client, codes.found(challenge_id))
     chosen = Method(method) if method in Method.values else Method(challenge.methods[0])
     if method is not None and method not in challenge.methods:
         raise validation("method", "invalid_choice")
@@ -145,13 +145,6 @@ def _use_app(user: User, code: str, now: datetime) -> None:
         if factors.use_totp(device, code, now):
             return
     raise _Refused(FailureReason.CODE_WRONG)
-
-
-def _finished(challenge_id: UUID | str) -> Challenge | None:
-    try:
-        return Challenge.objects.filter(pk=UUID(str(challenge_id))).first()
-    except ValueError:
-        return None
 
 
 def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn:

@@ -66,16 +66,18 @@ def send(*, challenge_id: UUID | str, client: Client, method: str | None = None)
     Raises challenge_expired; rate_limited before its time or after the last send; validation_failed for another method.
     """
     now = timezone.now()
-    challenge = live_challenge(challenge_id, now)
+    try:
+        challenge = live_challenge(challenge_id, now)
+    except Problem as problem:
+        refuse(problem, _not_sent(found(challenge_id), client, FailureReason.CHALLENGE_EXPIRED))
     if method not in (None, *challenge.methods):
         raise validation("method", "invalid_choice", _("Choose one of the ways that this sign-in offers."))
     if Method.EMAIL.value not in challenge.methods or method not in (None, Method.EMAIL.value):
         return view_of(challenge, now)  # an app shows its codes by itself: nothing is sent
     wait = _resend_after(challenge, now)
-    if wait:
-        raise Problem("rate_limited", retry_after=wait)
-    if challenge.sends >= app_settings().OTP_SENDS:
-        raise Problem("rate_limited", retry_after=_seconds(challenge.expires_at, now))
+    if wait or challenge.sends >= app_settings().OTP_SENDS:
+        left = wait or _seconds(challenge.expires_at, now)
+        refuse(Problem("rate_limited", retry_after=left), _not_sent(challenge, client, FailureReason.RATE_LIMITED))
     count_send(owner_of(challenge), client)
     with transaction.atomic(durable=True):
         send_number = challenge.sends
@@ -112,14 +114,7 @@ def count_send(user: "User", client: Client) -> None:
     try:
         limits.take(None, ("code_send_account", str(user.pk)))
     except limits.LimitReached as problem:
-        refused = events.CodeSent(
-            client=client,
-            user_id=str(user.pk),
-            email=user.email,
-            success=False,
-            failure_reason=FailureReason.RATE_LIMITED,
-        )
-        refuse(problem, refused)
+        refuse(problem, _not_sent(Challenge(user=user, email=user.email), client, FailureReason.RATE_LIMITED))
 
 
 def live_challenge(challenge_id: UUID | str, now: datetime) -> Challenge:
@@ -133,6 +128,14 @@ def live_challenge(challenge_id: UUID | str, now: datetime) -> Challenge:
     if challenge is None:
         raise Problem("challenge_expired")
     return challenge
+
+
+def found(challenge_id: UUID | str) -> Challenge | None:
+    """Return a challenge in whatever state, or None."""
+    try:
+        return Challenge.objects.filter(pk=UUID(str(challenge_id))).first()
+    except ValueError:
+        return None
 
 
 def owner_of(challenge: Challenge) -> "User":
@@ -171,6 +174,18 @@ def view_of(challenge: Challenge, now: datetime) -> ChallengeView:
         resend_after=_resend_after(challenge, now) if mailed else 0,
         sends_left=max(0, conf.OTP_SENDS - challenge.sends) if mailed else 0,
         attempts_remaining=max(0, conf.OTP_ATTEMPTS - challenge.attempts),
+    )
+
+
+def _not_sent(challenge: Challenge | None, client: Client, reason: FailureReason) -> events.CodeSent:
+    return events.CodeSent(
+        client=client,
+        user_id=str(challenge.user_id) if challenge and challenge.user_id else None,
+        email=challenge.email if challenge else None,
+        success=False,
+        failure_reason=reason,
+        challenge_id=str(challenge.pk) if challenge else "",
+        send=challenge.sends if challenge else 0,
     )
 
 

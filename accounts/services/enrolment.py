@@ -40,11 +40,20 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     if role not in STAFF_ROLES:
         raise validation("role", "invalid_choice", _("Choose a staff role"))
     now = timezone.now()
+    taken = Problem("conflict", detail=_("This address has an account already."))
+    refused = events.StaffInvited(
+        client=client,
+        actor=actor,
+        email=address,
+        role=role.value,
+        success=False,
+        failure_reason=FailureReason.ALREADY_REGISTERED,
+    )
     try:
         with transaction.atomic(durable=True):
             user = User.objects.by_address(address) or User(email=address)
             if user.status != Status.INACTIVE or user.email_verified:
-                raise Problem("conflict", detail=_("This address has an account already."))
+                raise taken
             if not user.is_staff:  # nobody proved it: a stranger's sign-up does not stand in the way
                 user.password, user.display_name = "", ""
                 links.close_all(user=user)
@@ -58,8 +67,8 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
             announce(
                 events.StaffInvited(client=client, user_id=str(user.pk), actor=actor, email=address, role=role.value)
             )
-    except IntegrityError:
-        raise Problem("conflict", detail=_("This address has an account already.")) from None
+    except (IntegrityError, Problem):
+        refuse(taken, refused)
     return Invitation(user, links.address_of(link))
 
 
@@ -76,8 +85,11 @@ def set_password(*, token: str, password: str, client: Client) -> factors.TotpSe
 
     Raises token_invalid, token_expired, token_used, validation_failed.
     """
-    user = _open_link(token).user
-    passwords.check_policy(password, about=(user.email, user.display_name))
+    user = _enrolling(token, client)
+    try:
+        passwords.check_policy(password, about=(user.email, user.display_name))
+    except Problem as problem:
+        refuse(problem, _failed(client, user, FailureReason.WEAK_PASSWORD))
     encoded = passwords.hash_new_password(password)
     with transaction.atomic(durable=True):
         held = User.objects.select_for_update().get(pk=user.pk)
@@ -101,10 +113,10 @@ def finish(*, token: str, code: str, client: Client) -> tuple[User, list[str]]:
     Raises token_invalid, token_expired, token_used, otp_invalid; a wrong code leaves the link open.
     """
     now = timezone.now()
-    user = _open_link(token).user
+    user = _enrolling(token, client)
     device = factors.pending_totp(user, now)
     if device is None or not user.password:
-        raise Problem("token_invalid")
+        refuse(Problem("token_invalid"), _failed(client, user, FailureReason.FACTOR_MISSING))
     try:
         with transaction.atomic(durable=True):
             links.consume(token=token, purpose=LinkPurpose.ENROL, now=now)
@@ -116,9 +128,21 @@ def finish(*, token: str, code: str, client: Client) -> tuple[User, list[str]]:
             announce(events.StaffEnrolled(client=client, user_id=str(held.pk), actor=Actor.user(held)))
     except Problem as problem:
         reason = FailureReason.CODE_WRONG if problem.code == "otp_invalid" else FailureReason(problem.code)
-        failed = events.StaffEnrolled(client=client, user_id=str(user.pk), success=False, failure_reason=reason)
-        refuse(problem, failed)
+        refuse(problem, _failed(client, user, reason))
     return held, codes
+
+
+def _enrolling(token: str, client: Client) -> User:
+    """Return whose enrolment *token* opens; a link that opens nothing is recorded."""
+    try:
+        return _open_link(token).user
+    except Problem as problem:
+        refuse(problem, _failed(client, None, FailureReason(problem.code)))
+
+
+def _failed(client: Client, user: User | None, reason: FailureReason) -> events.StaffEnrolled:
+    owner = str(user.pk) if user else None
+    return events.StaffEnrolled(client=client, user_id=owner, success=False, failure_reason=reason)
 
 
 def _open_link(token: str) -> Link:

@@ -1,5 +1,9 @@
 """What staff do to an account: disable it, enable it, end its sessions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -10,7 +14,7 @@ from accounts.roles import Role
 from accounts.services import codes
 from accounts.signals import announce, refuse
 from gatehouse.client import Client
-from gatehouse.events import Actor, FailureReason
+from gatehouse.events import Actor, FailureReason, SecurityEvent
 from gatehouse.problems import Problem, validation
 from gatehouse.text import UnsafeText, clean_text
 from sessions_app import devices
@@ -29,7 +33,8 @@ def disable(*, target: User, by: User, reason: str, client: Client) -> User:
     """
     reason = _checked(reason)
     _check(by, target, "users.disable", client)
-    with transaction.atomic(durable=True):
+    failed = events.AccountDisabled(**_refused(target, by, client, reason), sessions_ended=0)
+    with _recording(failed), transaction.atomic(durable=True):
         user = _locked(target)
         if user.status in (Status.DISABLED, Status.DELETED):
             raise Problem("conflict", detail=_("The account is disabled or deleted already."))
@@ -64,7 +69,7 @@ def enable(*, target: User, by: User, reason: str, client: Client) -> User:
     """
     reason = _checked(reason)
     _check(by, target, "users.enable", client)
-    with transaction.atomic(durable=True):
+    with _recording(events.AccountEnabled(**_refused(target, by, client, reason))), transaction.atomic(durable=True):
         user = _locked(target)
         if user.status != Status.DISABLED:
             raise Problem("conflict", detail=_("The account is not disabled."))
@@ -113,6 +118,29 @@ def end_sessions(*, target: User, by: User, reason: str, client: Client, only: S
             )
         )
     return ended
+
+
+@contextmanager
+def _recording(failed: SecurityEvent) -> Iterator[None]:
+    """Record a refusal that was found out only while the account was held."""
+    try:
+        yield
+    except Problem as problem:
+        refuse(problem, failed)
+
+
+def _refused(target: User, by: User, client: Client, reason: str) -> dict[str, Any]:
+    """Return what an action that changed nothing is recorded with."""
+    return {
+        "client": client,
+        "user_id": str(target.pk),
+        "actor": Actor.user(by),
+        "reason": reason,
+        "before": target.status,
+        "after": target.status,
+        "success": False,
+        "failure_reason": FailureReason.CONFLICT,
+    }
 
 
 def _locked(target: User) -> User:

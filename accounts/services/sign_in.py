@@ -117,7 +117,6 @@ def answer(
         answers.refuse_unknown(arrival.client, challenge)  # another door, or the account changed meanwhile
     trusted_later = trust_device and not user.is_staff
     with answers.reading(attempt, code, arrival.client, now) as factors, transaction.atomic(durable=True):
-        User.objects.lock(user.pk)
         sessions.lock(user)  # first, so that whoever changes the account waits here, never the other way round
         answers.consume(attempt, code, arrival.client, now)
         signed_in = _open(user, factors, replace(arrival, keep=challenge.keep), now, trust=trusted_later)

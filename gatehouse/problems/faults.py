@@ -3,7 +3,9 @@
 from django.db import InterfaceError, OperationalError
 
 _PAUSE = 5
-_NOT_AN_OUTAGE = frozenset({1644})  # MariaDB: a trigger of ours refused the statement
+# MariaDB: a trigger of ours refused the statement; a column, a table or the grammar is not what the code takes it for.
+_NOT_AN_OUTAGE = frozenset({1644, 1054, 1064, 1146})
+_MISTAKES = ("no such ", "near ")  # SQLite, of a migration that was forgotten or a statement that is wrong
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -13,7 +15,8 @@ def is_outage(error: BaseException | None) -> bool:
     """
     if not isinstance(error, (OperationalError, InterfaceError)):
         return False
-    return not (error.args and error.args[0] in _NOT_AN_OUTAGE)
+    said = error.args[0] if error.args else None
+    return said not in _NOT_AN_OUTAGE and not str(said).startswith(_MISTAKES)
 
 
 def pause() -> int:

@@ -1,4 +1,4 @@
-"""Every session is opened behind one gate (accounts/services/sign_in.py)."""
+"""Every session is opened by the sign-in, behind one gate (accounts/services/gate.py)."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("config", "adminpanel", "accounts", "sessions_app", "audit", "gatehouse")
-GATE = "accounts/services/sign_in.py"
+SIGN_IN = "accounts/services/sign_in.py"
 
 pytestmark = pytest.mark.unit
 
@@ -33,12 +33,12 @@ def _is_call(node: ast.AST, name: str, attribute: str) -> bool:
 
 
 def test_sessions_are_opened_in_one_place_only() -> None:
-    assert set(calls("sessions", "open")) == {(GATE, "_open")}
+    assert set(calls("sessions", "open")) == {(SIGN_IN, "_open")}
 
 
 def test_whoever_opens_a_session_or_proves_again_came_through_the_gate() -> None:
     opening = {"begin", "answer", "_enter"}
-    source = ast.parse((ROOT / GATE).read_text())
+    source = ast.parse((ROOT / SIGN_IN).read_text())
     functions = {node.name: node for node in source.body if isinstance(node, ast.FunctionDef)}
     openers = {
         name

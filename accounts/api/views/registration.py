@@ -25,14 +25,14 @@ from gatehouse.text import normalise_email
 _PROBLEMS = problems(400, 405, 406, 413, 415, 429, 500, 503)
 
 
-class OpenAPIView(StrictAPIView):
+class PublicView(StrictAPIView):
     """The base of views that anybody may call; whoever is signed in is not looked up."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
 
-class ConfigView(OpenAPIView):
+class ConfigView(PublicView):
     """Say what a client needs to know before anybody signs up or in."""
 
     @extend_schema(responses={200: ConfigShape, **problems(405, 406, 429, 500)})
@@ -59,7 +59,7 @@ class ConfigView(OpenAPIView):
         )
 
 
-class RegisterView(OpenAPIView):
+class RegisterView(PublicView):
     """Ask for an account; the answer is the same whether the address has one."""
 
     @extend_schema(request=RegisterSerializer, responses={202: StatusSerializer, **_PROBLEMS, **problems(403)})
@@ -74,7 +74,7 @@ class RegisterView(OpenAPIView):
         return Response({"status": "verification_required"}, status=202)
 
 
-class VerifyEmailView(OpenAPIView):
+class VerifyEmailView(PublicView):
     """Prove an address by the token of the mailed link."""
 
     @extend_schema(request=TokenSerializer, responses={200: StatusSerializer, **_PROBLEMS})
@@ -86,7 +86,7 @@ class VerifyEmailView(OpenAPIView):
         return Response({"status": "verified"})
 
 
-class ResendView(OpenAPIView):
+class ResendView(PublicView):
     """Ask for a new verification mail; the answer is the same for every address."""
 
     @extend_schema(request=EmailSerializer, responses={202: StatusSerializer, **_PROBLEMS})

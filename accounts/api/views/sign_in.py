@@ -17,7 +17,7 @@ from accounts.api.serializers import (
     VerifySerializer,
 )
 from accounts.api.shapes import challenge_shape, me_shape
-from accounts.api.views.registration import OpenAPIView
+from accounts.api.views.registration import PublicView
 from accounts.services import codes, reauthentication, sign_in
 from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
 from gatehouse import limits
@@ -33,7 +33,7 @@ from sessions_app.shapes import moment, tokens_shape
 _PROBLEMS = problems(400, 401, 403, 405, 406, 410, 413, 415, 429, 500, 503)
 
 
-class DoorView(OpenAPIView):
+class DoorView(PublicView):
     """The base of views that may open a session: who may not have it in a cookie is told before any body is read."""
 
     transport: Transport
@@ -61,7 +61,7 @@ class LoginView(DoorView):
                 return _signed_in(step)
 
 
-class SendCodeView(OpenAPIView):
+class SendCodeView(PublicView):
     """Mail the code of a challenge once more."""
 
     @extend_schema(request=SendSerializer, responses={202: SentShape, **_PROBLEMS})

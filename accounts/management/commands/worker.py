@@ -10,6 +10,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from accounts import outbox
+from accounts.conf import app_settings
 from accounts.retention import cleanup
 from gatehouse.health import WORKER
 from gatehouse.models import Counter
@@ -18,7 +19,6 @@ log = structlog.get_logger(__name__)
 
 PAUSE = 1.0  # seconds between two looks into the outbox
 CLEAN_EVERY = timedelta(hours=1)
-KEEP = timedelta(days=30)
 
 
 class Command(BaseCommand):
@@ -51,7 +51,7 @@ def _round(next_cleaning: datetime) -> datetime:
         while outbox.send_due() == outbox.BATCH:
             Counter.objects.beat(WORKER, timezone.now())
         if now >= next_cleaning:
-            cleanup(older_than=KEEP)
+            cleanup(older_than=app_settings().CLEAN_AFTER)
             return now + CLEAN_EVERY
     except DatabaseError as error:
         log.warning("the database does not answer, to be tried again", cause=type(error).__name__)

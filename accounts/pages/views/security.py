@@ -1,7 +1,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -32,7 +31,6 @@ class TrustedDevices(SignedInOnly, Page):
         }
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        with transaction.atomic(durable=True):
-            devices.forget(user=self.principal.user, client=self.client)
+        devices.forget_all(user=self.principal.user, client=self.client)
         messages.success(request, _("No device is trusted any more."))
         return see_other("accounts:trusted-devices")

@@ -244,3 +244,9 @@ def test_form_without_its_token_is_refused(member: Person):
     response = member.give_password()
     assert response.status_code == 403
     assert "This page was open too long" in text_of(response)
+
+
+def test_a_link_that_is_opened_shortens_nobody_s_session(at_home: Person) -> None:
+    before = at_home.browser.session.get_expiry_date()
+    at_home.get("verify/" + "x" * 43)
+    assert at_home.browser.session.get_expiry_date() == before
