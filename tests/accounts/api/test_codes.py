@@ -224,6 +224,19 @@ def test_a_disabled_account_gets_no_further_with_a_code_it_already_has(api: Api,
     assert not Session.objects.exists()
 
 
+@pytest.mark.parametrize("status", ["disabled", "deleted", "inactive"])
+def test_whatever_changed_the_status_no_code_is_sent_or_taken_any_more(
+    api: Api, mailbox: Mailbox, user: User, status: str
+) -> None:
+    challenge = api.challenge()
+    code = mailbox.code()
+    Challenge.objects.update(last_sent_at=None)
+    User.objects.filter(pk=user.pk).update(status=status, is_active=False)
+    problem("challenge_expired", 410, api.post("/auth/otp/send", {"challenge_id": challenge}))
+    problem("challenge_expired", 410, api.answer(challenge, code))
+    assert not Session.objects.exists()
+
+
 def test_c11_twenty_wrong_codes_a_day_over_all_challenges(api: Api, mailbox: Mailbox, user: User, clock: Any) -> None:
     for _turn in range(4):
         challenge = api.challenge()
