@@ -30,7 +30,7 @@ MOST_QUERIES = 2
 
 SESSIONS = 20
 CONNECTIONS = 4
-REQUESTS_A_SAMPLE = 160  # short samples taken in turn: what else the machine does meets both alike
+REQUESTS_A_SAMPLE = 240  # short samples taken in turn: what else the machine does meets both alike
 SIGN_INS_A_SAMPLE = 3
 ENOUGH = 8  # undisturbed rounds that count alone
 
@@ -110,8 +110,12 @@ def _session_rates(port: int, members: list[User], bearers: list[str], options: 
         undisturbed = quiet.wait(options.patience)
         samples = []
         order = [asked, plain] if turn % 2 else [plain, asked]
+        # both sides of a round go over the same connections: which worker has how many of them is chance
+        connections = [traffic.Connection(port) for _ in range(CONNECTIONS)]
         for requests in order:
-            samples.append(traffic.rate(port, requests, number=REQUESTS_A_SAMPLE, connections=CONNECTIONS))
+            samples.append(traffic.rate(connections, requests, number=REQUESTS_A_SAMPLE))
+        for link in connections:
+            link.close()
         if turn:  # the first round warms up
             thing, yardstick = samples if turn % 2 else reversed(samples)
             measured.thing.append(thing)

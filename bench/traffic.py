@@ -73,23 +73,21 @@ def request(method: str, path: str, *, body: bytes = b"", **headers: str) -> byt
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def rate(port: int, requests: list[bytes], *, number: int, connections: int) -> float:
+def rate(connections: list[Connection], requests: list[bytes], *, number: int) -> float:
     """Send *number* requests over *connections* at once, and return how many a second were answered with 200."""
-    share = number // connections
-    barrier = threading.Barrier(connections + 1)
+    share = number // len(connections)
+    barrier = threading.Barrier(len(connections) + 1)
     wrong: list[int] = []
 
     def one(offset: int) -> None:
-        connection = Connection(port)
-        connection.send(requests[offset % len(requests)])
+        connections[offset].send(requests[offset % len(requests)])
         barrier.wait()
         for turn in range(share):
-            answer = connection.send(requests[(offset + turn * connections) % len(requests)])
+            answer = connections[offset].send(requests[(offset + turn * len(connections)) % len(requests)])
             if answer.status != 200:
                 wrong.append(answer.status)
-        connection.close()
 
-    threads = [threading.Thread(target=one, args=(offset,), daemon=True) for offset in range(connections)]
+    threads = [threading.Thread(target=one, args=(offset,), daemon=True) for offset in range(len(connections))]
     for thread in threads:
         thread.start()
     barrier.wait()
@@ -99,4 +97,4 @@ def rate(port: int, requests: list[bytes], *, number: int, connections: int) -> 
     elapsed = time.perf_counter() - started
     if wrong:
         raise RuntimeError(f"{len(wrong)} of {number} answers were not 200: {sorted(set(wrong))}")
-    return share * connections / elapsed
+    return share * len(connections) / elapsed
