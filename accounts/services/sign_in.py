@@ -78,10 +78,14 @@ def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
     if user is None or not right or user.status == Status.DELETED:
         reservation.record_failure()
         _refuse(Problem("invalid_credentials"), arrival, user, address, _reason(user))
+    entry = may_enter(user=user, door=arrival.door, trusted=trusted, known=_is_known(user, arrival))
+    if entry == Entry.UNKNOWN:  # nobody of this door: told, counted and recorded like a wrong password
+        reservation.record_failure()
+        _refuse(Problem("invalid_credentials"), arrival, user, address, FailureReason.NOT_PERMITTED)
     reservation.release()
     if fresh is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=fresh)
-    match may_enter(user=user, door=arrival.door, trusted=trusted, known=_is_known(user, arrival)):
+    match entry:
         case Entry.ENTER:
             return _enter(user, ["password", "device"] if trusted else ["password"], arrival, now)
         case Entry.MAILED_CODE:
@@ -95,8 +99,6 @@ def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
             _refuse(missing, arrival, user, address, FailureReason.FACTOR_MISSING)
         case Entry.DISABLED:
             _refuse(Problem("account_disabled"), arrival, user, address, FailureReason.DISABLED)
-        case Entry.UNKNOWN:
-            _refuse(Problem("invalid_credentials"), arrival, user, address, FailureReason.NOT_PERMITTED)
 
 
 def answer(

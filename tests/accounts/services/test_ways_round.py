@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from accounts.models import Challenge, LinkPurpose, Mail, Status, User
 from accounts.roles import Role
-from accounts.services import enrolment, lifecycle
+from accounts.services import enrolment, lifecycle, sign_in
 from accounts.services.gate import Entry, may_enter
+from accounts.services.sign_in import Arrival
 from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import Actor
@@ -139,3 +140,14 @@ def test_a_foreign_origin_is_told_before_the_body_is_read(api: Api) -> None:
     foreign = {"origin": "http://evil.test", "x_auth_transport": "cookie"}
     for path in ("/auth/refresh", "/auth/logout", "/auth/login", "/auth/otp/verify"):
         problem("origin_not_allowed", 403, api.post(path, b"{", **foreign))
+
+
+def test_a_right_password_at_the_wrong_door_counts_like_a_wrong_one(api: Api) -> None:
+    UserFactory(email=EMAIL)
+    arrival = Arrival(Door.STAFF, Transport.COOKIE, CLIENT)
+    for _try in range(limits.LIMITS["login_address_ip"].scaled):
+        with pytest.raises(Problem) as refused:
+            sign_in.begin(email=EMAIL, password=PASSWORD, arrival=arrival)
+        assert refused.value.code == "invalid_credentials"
+    with pytest.raises(limits.LimitReached):
+        sign_in.begin(email=EMAIL, password=PASSWORD, arrival=arrival)
