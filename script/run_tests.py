@@ -27,7 +27,8 @@ from tests.browsers import chromium_path  # noqa: E402
 AGAIN = ["-m", "every_engine and not browser", "--ignore=tests/config"]
 # A quick run spares the other engines what takes long and depends on them least; --require-all and --long do not.
 SPARED = ["--ignore=tests/faults", "--ignore=tests/adminpanel", "--ignore=tests/migrations/test_back_and_forth.py"]
-SQL = ["races", "audit", "migrations/test_indexes.py", "gatehouse/test_limits.py", "sessions_app/test_services.py"]
+SQL = ["races", "audit/test_tampering.py", "migrations/test_indexes.py", "sessions_app/test_services.py"]
+LONGEST = ["--ignore=tests/faults/test_killed.py"]  # a process killed at one statement after another
 NOTHING_COLLECTED = 5
 REDIS = "redis://127.0.0.1:6379/15"
 
@@ -52,9 +53,9 @@ def main() -> int:
     result = Result()
     _erase_coverage(options)
     with _postgresql() as postgresql_url:
-        _run("sqlite", {}, rest if wants_browser else ["-m", "not browser", *rest], options, result)
+        _run("sqlite", {}, _on_sqlite(options, rest, wants_browser=wants_browser), options, result)
         more = {"TEST_POSTGRESQL_URL": postgresql_url, "TEST_REDIS_URL": redis_url}
-        _run("postgresql", more, [*AGAIN, *([] if options.whole else SPARED), *rest], options, result)
+        _run("postgresql", more, [*AGAIN, *([] if options.whole or rest else SPARED), *rest], options, result)
     if mariadb_url:
         _run("mariadb", {"TEST_MARIADB_URL": mariadb_url}, _on_mariadb(options, rest), options, result)
     if options.coverage and not _covered():
@@ -84,6 +85,11 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     options.whole = options.require_all or options.long
     options.narrow = bool(rest)  # an engine may have nothing of what was asked for
     return options, rest
+
+
+def _on_sqlite(options: argparse.Namespace, rest: list[str], *, wants_browser: bool) -> list[str]:
+    marks = [] if wants_browser else ["-m", "not browser"]
+    return [*marks, *([] if options.whole or rest else LONGEST), *rest]
 
 
 def _on_mariadb(options: argparse.Namespace, rest: list[str]) -> list[str]:
