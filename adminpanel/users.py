@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Consent, RecoveryCode, Status, TotpDevice, User
+from accounts.models import Consent, Status, TotpDevice, User
 from accounts.roles import Role, may_manage
+from accounts.services import factors
 from adminpanel import cells
 from adminpanel.actions import DISABLE, ENABLE, END_ALL, ON_USERS, StaffAction, allowed
 from adminpanel.conf import app_settings
@@ -87,7 +88,7 @@ class UserAdmin(ReadOnlyAdmin):
             "address": address_of(shown, viewer),
             "badge": cells.status(shown),
             "apps": TotpDevice.objects.filter(user=shown, confirmed=True).only("name", "confirmed_at", "last_used_at"),
-            "recovery_left": RecoveryCode.objects.filter(user=shown, used_at__isnull=True).count(),
+            "recovery_left": factors.recovery_codes_left(shown),
             "password_set": shown.password_changed_at,
             "sessions": [(row, cells.session_state(row, now)) for row in sessions],
             "events": [(event, cells.outcome(event)) for event in queries.timeline(shown.pk)[:shown_rows]],

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.conf import app_settings
-from accounts.models import RecoveryCode, TotpDevice
+from accounts.models import TotpDevice
+from accounts.services import factors
 from sessions_app.models import Device, Session
 from sessions_app.reasons import RevokeReason
 
@@ -57,7 +58,7 @@ class Overview:
 def overview(*, user: Any, current: Session, now: datetime) -> Overview:
     """Gather the security page of *user*, who looks at it from *current*."""
     app = TotpDevice.objects.filter(user=user, confirmed=True).order_by("created_at").first()
-    left = recovery_codes_left(user)
+    left = factors.recovery_codes_left(user)
     return Overview(
         sessions=live_sessions(user, current, now),
         recent=list(_recently_ended(user, now)),
@@ -71,11 +72,6 @@ def live_sessions(user: Any, current: Session, now: datetime) -> list[Session]:
     """Return the live sessions of *user*, *current* first, then by last use."""
     live = Session.objects.for_user(user).live(now).order_by("-last_used_at")
     return sorted(live, key=lambda session: session.pk != current.pk)
-
-
-def recovery_codes_left(user: Any) -> int:
-    """Return how many recovery codes *user* can still use."""
-    return RecoveryCode.objects.filter(user=user, used_at=None).count()
 
 
 def _recently_ended(user: Any, now: datetime) -> Iterator[EndedSession]:

@@ -62,7 +62,7 @@ def take_attempt(*, challenge_id: UUID | str, method: str | None, client: Client
 
 
 @contextmanager
-def reading(attempt: Attempt, code: str, client: Client, now: datetime) -> Iterator[list[str]]:
+def reading(attempt: Attempt, client: Client) -> Iterator[list[str]]:
     """Give the factors that a right answer proves, and turn a wrong one into its refusal.
 
     Raises otp_invalid, otp_expired, challenge_expired.

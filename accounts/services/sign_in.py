@@ -118,7 +118,7 @@ def answer(
         answers.give_back(attempt)
         answers.refuse_unknown(arrival.client, challenge)  # another door, or the account changed meanwhile
     trusted_later = trust_device and not user.is_staff
-    with answers.reading(attempt, code, arrival.client, now) as factors, transaction.atomic(durable=True):
+    with answers.reading(attempt, arrival.client) as factors, transaction.atomic(durable=True):
         sessions.lock(user)  # first, so that whoever changes the account waits here, never the other way round
         answers.consume(attempt, code, arrival.client, now)
         signed_in = _open(user, factors, replace(arrival, keep=challenge.keep), now, trust=trusted_later)

@@ -11,10 +11,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from accounts.conf import app_settings
-from accounts.pages import overview, pending, words
+from accounts.pages import pending, words
 from accounts.pages.forms import CodeForm, MethodForm, PageForm, RecoveryCodeForm, SignInForm
 from accounts.pages.steps import REFUSED, FormPage, Page, SeeOther, SignedInOnly, SignedOutOnly, see_other
-from accounts.services import codes, sign_in
+from accounts.services import codes, factors, sign_in
 from accounts.services.codes import ChallengeView, MethodView
 from accounts.services.factors import DIGITS
 from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
@@ -196,7 +196,7 @@ class EnterRecoveryCode(AnswerPage):
     def act(self, form: PageForm) -> HttpResponse:
         step = self.answer(code=form.cleaned_data["code"], method="recovery")
         response = enter(self.request, step)
-        messages.warning(self.request, words.codes_left(overview.recovery_codes_left(step.user)))
+        messages.warning(self.request, words.codes_left(factors.recovery_codes_left(step.user)))
         return response
 
 
