@@ -51,6 +51,7 @@ class Device(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="devices", db_index=False)
     secret_hash = KeyField(max_length=64, editable=False)
     name = models.CharField(max_length=200)
+    label = models.CharField(max_length=60, blank=True, default="", db_default="")  # what its owner calls it
     kind = models.CharField(max_length=20)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
@@ -69,6 +70,11 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.pk})"
+
+    @property
+    def called(self) -> str:
+        """What people read: the name its owner gave it, else what it said of itself."""
+        return self.label or self.name
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -121,6 +127,8 @@ class Session(models.Model):
     absolute_expires_at = models.DateTimeField()
 
     refresh_id = models.UUIDField(null=True, editable=False)
+    # The key that signed the refresh token: the same one signs it again inside the grace of a lost answer.
+    refresh_kid = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     refresh_issued_at = models.DateTimeField(null=True)
     refresh_expires_at = models.DateTimeField(null=True)
     previous_refresh_id = models.UUIDField(null=True, editable=False)
@@ -166,3 +174,35 @@ class Session(models.Model):
         if self.idle_expires_at <= now:
             return RevokeReason.IDLE
         return None
+
+
+class Algorithm(models.TextChoices):
+    """How tokens may be signed; each gives equal bytes for equal claims, which ES256 does not."""
+
+    HS256 = "HS256"
+    EDDSA = "EdDSA"
+    RS256 = "RS256"
+
+
+class SigningKey(models.Model):
+    """A key that signs tokens, or signed some that still live.
+
+    Written by sessions_app/keys.py alone (``manage.py keys``), read by sessions_app/keyring.py; a retired one stays, so
+    that it is never believed again. The private part is sealed with ENCRYPTION_KEY: the table alone signs nothing.
+    Of the keys that are not retired, the one activated last signs; one without a private part only notes that a key
+    of the settings is retired.
+    """
+
+    kid = KeyField(max_length=64, primary_key=True, editable=False)
+    algorithm = models.CharField(max_length=10, choices=Algorithm.choices)
+    private = models.TextField(blank=True, editable=False)
+    public = models.TextField(blank=True, editable=False)  # PEM; empty for a shared secret
+    created_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sessions_app_signing_key"
+
+    def __str__(self) -> str:
+        return f"{self.algorithm} key {self.kid}"

@@ -19,6 +19,8 @@ class LinkPurpose(models.TextChoices):
 
     VERIFY = "verify"
     ENROL = "enrol"
+    RESET = "reset"
+    DISAVOW = "disavow"
 
 
 class LinkQuerySet(models.QuerySet["Link"]):
@@ -38,7 +40,8 @@ class Link(models.Model):
 
     Written by accounts/links.py alone, read by the services, removed by the cleanup command some time
     after its end. Its token is derived from the row and a key (gatehouse/hashing.py); only a keyed hash is here.
-    ``open_key`` is user and purpose while the link is open and null afterwards: plain unique, so one is open at a time.
+    ``open_key`` is user and purpose (and session) while the link is open and null afterwards: plain unique, so one is
+    open at a time.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -52,6 +55,7 @@ class Link(models.Model):
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     ip = models.GenericIPAddressField(null=True)
+    session_id = models.UUIDField(null=True)  # the session that a disavowal ends; no key, since it may be gone first
     open_key = KeyField(max_length=64, unique=True, null=True)
 
     objects = LinkQuerySet.as_manager()
