@@ -6,6 +6,8 @@
    never open.
 3. A refused attempt uses up only the limit that refused it: whoever is stopped at his own address cannot go on
    using up the tries of somebody else's account.
+4. What a challenge counts in its own row (the pause between two codes, their number) is decided there, in the same
+   statement that changes it; its refusals come from here, by reached().
 """
 
 import math
@@ -31,9 +33,13 @@ from .problems.problem import Problem
 from .signals import note_limit
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-_QUARTER = timedelta(minutes=15)
+_QUARTER, _HALF = timedelta(minutes=15), timedelta(minutes=30)
 
-_WHEN_AWAY = {"database": "closed: 503", "memory": "closed: each process counts by itself"}
+_WHEN_AWAY = {
+    "database": "closed: 503",
+    "memory": "closed: each process counts by itself",
+    "challenge": "closed: 503",  # its row is in the database
+}
 
 Hit = tuple[str, str]
 
@@ -43,16 +49,18 @@ class Limit:
     """One row of the table."""
 
     name: str
-    key: str  # what is counted: ip (its network), address (the key of an email), address_ip, account, device
+    key: str  # what is counted: ip (its network), address (the key of an email), address_ip, account, device, challenge
     number: int
     window: timedelta
     says: str
     answer: str = "rate_limited"
-    store: Literal["database", "memory"] = "database"
+    store: Literal["database", "memory", "challenge"] = "database"
 
     @property
     def scaled(self) -> int:
-        """The number under ``LIMITS_SCALE``, at least 1."""
+        """The number under ``LIMITS_SCALE``, at least 1. What a challenge counts has settings of its own instead."""
+        if self.store == "challenge":
+            return self.number
         return max(1, round(self.number * app_settings().LIMITS_SCALE))
 
     @property
@@ -86,7 +94,7 @@ class Usage:
 
 
 class LimitReached(Problem):
-    """Raised by take(): the limit's own answer, with the usage that refused."""
+    """Raised by take(), made by reached(): the limit's own answer, with the usage that refused."""
 
     def __init__(self, usage: Usage, wait: int) -> None:
         super().__init__(usage.limit.answer, retry_after=wait)
@@ -94,6 +102,7 @@ class LimitReached(Problem):
 
 
 _LOCKED = "account_locked"
+_OWN: Final = "challenge"
 _ROWS = (
     Limit("wide_ip", "ip", 600, _MINUTE, "Requests of any kind.", store="memory"),
     Limit("register_ip", "ip", 20, _HOUR, "Registrations."),
@@ -104,6 +113,8 @@ _ROWS = (
     Limit("login_device", "device", 10, _QUARTER, "Passwords tried from a device the account knows.", _LOCKED),
     Limit("code_send_ip", "ip", 60, _HOUR, "Codes asked for."),
     Limit("code_send_account", "account", 30, _HOUR, "Codes sent to one account."),
+    Limit("challenge_pause", _OWN, 1, _MINUTE, "Codes of one sign-in; window: `OTP_RESEND_AFTER`.", store=_OWN),
+    Limit("challenge_sends", _OWN, 5, _HALF, "The same; number: `OTP_SENDS`, window: `CHALLENGE_TTL`.", store=_OWN),
     Limit("code_verify_ip", "ip", 100, _HOUR, "Codes tried."),
     Limit("code_account", "account", 20, _DAY, "Wrong codes for one account."),
     Limit("resend_ip", "ip", 20, _HOUR, "Mails asked for once more, passwords forgotten."),
@@ -126,10 +137,13 @@ def take(request: Any, *hits: Hit) -> list[Usage]:
     Raises LimitReached, with the first of *hits* that refused: it alone keeps the hit, so that hits which are about
     to be given back make no other limit seem reached. Its pause is that of the limit that lets in last.
     """
+    if any(LIMITS[name].store == "challenge" for name, _value in hits):
+        raise ValueError("A challenge counts by itself: see reached().")
     now = timezone.now()
     usages = _spent(hits, now) or _count_in_database(hits, now) | _count_in_memory(request, hits)
     ordered = [usages[hit] for hit in hits if hit in usages]
-    _remember(request, ordered)
+    if request is not None:
+        usages_of(request).update({usage.limit.name: usage for usage in ordered})
     over = [usage for usage in ordered if usage.is_over]
     if not over:
         return ordered
@@ -141,9 +155,30 @@ def take(request: Any, *hits: Hit) -> list[Usage]:
     raise LimitReached(refusing, wait=max(usage.reset for usage in over))
 
 
+def reached(name: str, *, wait: int) -> LimitReached:
+    """Return the refusal of a limit that a challenge counts in its own row, for its caller to raise.
+
+    Its settings decide the number and the window; *wait* is what is left of it, in seconds, and at least 1 is told.
+    """
+    limit = LIMITS[name]
+    if limit.store != "challenge":
+        raise ValueError(f"{name} is counted by take() alone.")
+    pause = max(1, wait)
+    return LimitReached(Usage(limit, limit.number + 1, pause), pause)
+
+
 def release(*hits: Hit) -> None:
     """Give one hit back to each limit, never below none: what was reserved was not used up."""
     _give_back(hits, timezone.now())
+
+
+def usages_of(request: Any) -> dict[str, Usage]:
+    """Return what *request* tells its client of limits, by name: a service, which sees no request, adds to it."""
+    http = getattr(request, "_request", request)
+    if not hasattr(http, "limit_usages"):
+        http.limit_usages = {}
+    usages: dict[str, Usage] = http.limit_usages
+    return usages
 
 
 def reset(name: str, value: str) -> None:
@@ -166,16 +201,8 @@ def table_markdown() -> str:
     ]
     for limit in LIMITS.values():
         window = f"{limit.seconds // 3600} h" if limit.seconds >= 3600 else f"{limit.seconds // 60} min"
-        cells = (
-            f"`{limit.name}`",
-            limit.key,
-            limit.number,
-            window,
-            limit.store,
-            _WHEN_AWAY[limit.store],
-            f"`{limit.answer}`",
-            limit.says,
-        )
+        kept = (limit.store, _WHEN_AWAY[limit.store])
+        cells = (f"`{limit.name}`", limit.key, limit.number, window, *kept, f"`{limit.answer}`", limit.says)
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 
@@ -196,7 +223,7 @@ class LimitsMiddleware:
             response = problem_answer(problem, request)
         else:
             response = self.get_response(request)
-        _write_headers(response, getattr(request, "limit_usages", {}))
+        _write_headers(response, usages_of(request))
         return response
 
 
@@ -260,15 +287,6 @@ def _give_back(hits: Iterable[Hit], now: datetime) -> None:
 
 def _key(name: str, value: str) -> str:
     return keyed_hash("limit", name, value)
-
-
-def _remember(request: Any, usages: Iterable[Usage]) -> None:
-    http = getattr(request, "_request", request)
-    if http is None:
-        return
-    if not hasattr(http, "limit_usages"):
-        http.limit_usages = {}
-    http.limit_usages.update({usage.limit.name: usage for usage in usages})
 
 
 def _write_headers(response: HttpResponse, usages: Mapping[str, Usage]) -> None:

@@ -94,11 +94,11 @@ def limit_table() -> str:
         "# Limits",
         "",
         NOTE,
-        "Every answer 429 comes from this table, save two that the challenge itself counts: the pause between two",
-        "codes, and their number. `LIMITS_SCALE`",
-        "multiplies the numbers, for benches and demonstrations; production refuses any value but 1. A limit kept in",
-        "the database is exact under any race, and closed when the database is away; the one in memory is counted by",
-        "each process for itself when there is no cache. None is ever open.",
+        "Every answer 429 comes from this table. `LIMITS_SCALE` multiplies the numbers, for benches and",
+        "demonstrations; production refuses any value but 1. A limit kept in the database is exact under any race, and",
+        "closed when the database is away; the one in memory is counted by each process for itself when there is no",
+        "cache. What a challenge counts stands in its own row, exact and closed likewise: the settings named beside it",
+        "decide, their defaults are shown, and `LIMITS_SCALE` leaves them alone. None is ever open.",
         "",
     ]
     return "\n".join([*lines, limits.table_markdown()])

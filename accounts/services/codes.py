@@ -74,28 +74,15 @@ def send(*, challenge_id: UUID | str, client: Client, method: str | None = None)
         raise validation("method", "invalid_choice", _("Choose one of the ways that this sign-in offers."))
     if Method.EMAIL.value not in challenge.methods or method not in (None, Method.EMAIL.value):
         return view_of(challenge, now)  # an app shows its codes by itself: nothing is sent
-    wait = _resend_after(challenge, now)
-    if wait or challenge.sends >= app_settings().OTP_SENDS:
-        left = wait or _seconds(challenge.expires_at, now)
-        refuse(Problem("rate_limited", retry_after=left), _not_sent(challenge, client, FailureReason.RATE_LIMITED))
-    count_send(owner_of(challenge), client)
-    with transaction.atomic(durable=True):
-        send_number = challenge.sends
-        next_code(challenge, now)
-        mine = Challenge.objects.live(now, app_settings().OTP_ATTEMPTS).filter(pk=challenge.pk, sends=send_number)
-        held = ("sends", "code_hash", "code_expires_at", "last_sent_at")
-        if not mine.update(**{name: getattr(challenge, name) for name in held}):
-            raise Problem("rate_limited", retry_after=_seconds(now + app_settings().OTP_RESEND_AFTER, now))
-        mails.code(challenge, client)
-        announce(
-            events.CodeSent(
-                client=client,
-                user_id=str(challenge.user_id),
-                email=challenge.email,
-                challenge_id=str(challenge.pk),
-                send=challenge.sends,
-            )
-        )
+    if reached := _limit_reached(challenge, now):
+        refuse(reached, _not_sent(challenge, client, FailureReason.RATE_LIMITED))
+    owner = owner_of(challenge)
+    count_send(owner, client)
+    try:
+        _send_next(challenge, client, now)
+    except limits.LimitReached as problem:
+        limits.release(("code_send_account", str(owner.pk)))  # nothing was sent
+        refuse(problem, _not_sent(challenge, client, FailureReason.RATE_LIMITED))
     return view_of(challenge, now)
 
 
@@ -175,6 +162,37 @@ def view_of(challenge: Challenge, now: datetime) -> ChallengeView:
         sends_left=max(0, conf.OTP_SENDS - challenge.sends) if mailed else 0,
         attempts_remaining=max(0, conf.OTP_ATTEMPTS - challenge.attempts),
     )
+
+
+def _limit_reached(challenge: Challenge, now: datetime) -> limits.LimitReached | None:
+    """Return the refusal of a send, by what the challenge's own row says, or None."""
+    if wait := _resend_after(challenge, now):
+        return limits.reached("challenge_pause", wait=wait)
+    if challenge.sends >= app_settings().OTP_SENDS:
+        return limits.reached("challenge_sends", wait=_seconds(challenge.expires_at, now))
+    return None
+
+
+def _send_next(challenge: Challenge, client: Client, now: datetime) -> None:
+    """Mail the next code; raises gatehouse.limits.LimitReached where another request sent one meanwhile."""
+    with transaction.atomic(durable=True):
+        send_number = challenge.sends
+        next_code(challenge, now)
+        mine = Challenge.objects.live(now, app_settings().OTP_ATTEMPTS).filter(pk=challenge.pk, sends=send_number)
+        held = ("sends", "code_hash", "code_expires_at", "last_sent_at")
+        if not mine.update(**{name: getattr(challenge, name) for name in held}):
+            challenge.sends = send_number
+            raise limits.reached("challenge_pause", wait=_seconds(now + app_settings().OTP_RESEND_AFTER, now))
+        mails.code(challenge, client)
+        announce(
+            events.CodeSent(
+                client=client,
+                user_id=str(challenge.user_id),
+                email=challenge.email,
+                challenge_id=str(challenge.pk),
+                send=challenge.sends,
+            )
+        )
 
 
 def _not_sent(challenge: Challenge | None, client: Client, reason: FailureReason) -> events.CodeSent:

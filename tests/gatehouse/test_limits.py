@@ -6,6 +6,7 @@ from django.core.cache import caches
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.conf import AccountSettings
 from gatehouse import limits, memory
 from gatehouse.limits import LIMITS, LimitReached, Usage
 from gatehouse.models import Counter
@@ -97,6 +98,26 @@ def test_the_scale_multiplies_every_number(settings):
     assert take_until_refused(HIT)[0] == 3
     settings.GATEHOUSE = settings.GATEHOUSE | {"LIMITS_SCALE": 0.0001}
     assert LIMITS["login_device"].scaled == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["challenge_pause", "challenge_sends"])
+def test_what_a_challenge_counts_is_refused_here_and_counted_there(name, settings):
+    settings.GATEHOUSE = settings.GATEHOUSE | {"LIMITS_SCALE": 100}
+    problem = limits.reached(name, wait=0)
+    assert (problem.code, problem.status, problem.retry_after) == ("rate_limited", 429, 1)
+    assert problem.usage.is_over and problem.usage.limit is LIMITS[name]
+    with pytest.raises(ValueError):
+        limits.take(None, (name, "somebody"))
+    with pytest.raises(ValueError):
+        limits.reached("login_ip", wait=1)
+
+
+def test_what_a_challenge_counts_shows_the_defaults_of_its_settings():
+    conf = AccountSettings()
+    pause, sends = LIMITS["challenge_pause"], LIMITS["challenge_sends"]
+    assert pause.window == conf.OTP_RESEND_AFTER
+    assert (sends.number, sends.window) == (conf.OTP_SENDS, conf.CHALLENGE_TTL)
 
 
 @pytest.mark.django_db

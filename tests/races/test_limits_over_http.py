@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -18,6 +18,11 @@ from tests.live import LiveSite
 pytestmark = [pytest.mark.flow, pytest.mark.every_engine]
 
 WRONG = "not the password at all"
+_A_MINUTE_AGO = (
+    "from datetime import timedelta; from django.utils import timezone; from accounts.models import Challenge; "
+    "Challenge.objects.filter(pk='{}').update(last_sent_at=timezone.now() - timedelta(minutes=1))"
+)
+_SENDS = "SELECT sends FROM accounts_challenge WHERE CAST(id AS CHAR(36)) IN ('{}', '{}')"
 LARGE = 30  # limits above this take a while at their full number
 ELSEWHERE = {"staff_ip"}  # reached through the staff area alone: its tests try it
 Call = Callable[[int], Answer]
@@ -51,6 +56,15 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
 def tenth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     """A site with every limit at a tenth; one process, since the wide limit is counted by each."""
     visitor = _start(tmp_path_factory.mktemp("tenth"), LIMITS_SCALE="0.1", WEB_WORKERS="1")
+    yield visitor
+    visitor.site.stop()
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    """A site without a pause between two codes, served by two processes; what is scaled is out of the way."""
+    folder = tmp_path_factory.mktemp("hasty")
+    visitor = _start(folder, WEB_WORKERS="2", OTP_RESEND_AFTER="0s", OTP_SENDS="4", LIMITS_SCALE="1000")
     yield visitor
     visitor.site.stop()
 
@@ -151,7 +165,7 @@ def fire(visitor: Visitor, name: str, number: int) -> None:
 
 
 SMALL = [name for name, limit in LIMITS.items() if limit.number <= LARGE and limit.store == "database"]
-APART = {"wide_ip", "invalid_token_ip"}  # each with a test of its own below
+APART = {"wide_ip", "invalid_token_ip", "challenge_pause", "challenge_sends"}  # each with a test of its own below
 REST = [name for name in LIMITS if name not in {*SMALL, *ELSEWHERE, *APART}]
 
 
@@ -186,6 +200,39 @@ def test_exactly_the_wide_limit_gets_through(tenth: Visitor) -> None:
     answers = tenth.all([partial(tenth.get, "/config", ip)] * (number * 10 - 1))
     assert [one.status for one in answers].count(200) == number - 1
     assert {one.code for one in answers} == {"200", "rate_limited"}
+
+
+def half_done(visitor: Visitor) -> tuple[str, Call]:
+    """Return a challenge that has sent its first code, and the call that asks for another."""
+    email = new_email()
+    visitor.sign_up(email, new_ip())
+    challenge = visitor.challenge(email, new_ip())
+    return challenge, lambda n: visitor.post("/auth/otp/send", {"challenge_id": challenge}, new_ip())
+
+
+def test_exactly_one_code_gets_through_after_the_pause(full: Visitor) -> None:
+    challenge, send = half_done(full)
+    too_soon = full.all([partial(send, n) for n in range(10)])
+    assert {one.code for one in too_soon} == {"rate_limited"}
+    assert all(0 < int(one.headers["Retry-After"]) <= LIMITS["challenge_pause"].seconds for one in too_soon)
+    full.site.manage("shell", "-c", _A_MINUTE_AGO.format(challenge))
+    answers = full.all([partial(send, n) for n in range(10)])
+    assert sorted(one.status for one in answers) == [202] + [429] * 9
+    refused = [one for one in answers if one.status == 429]
+    assert {one.code for one in refused} == {LIMITS["challenge_pause"].answer}
+    assert all(0 < int(one.headers["Retry-After"]) <= LIMITS["challenge_pause"].seconds for one in refused)
+    counted = full.site.query(_SENDS.format(UUID(challenge).hex, challenge))
+    assert counted == [(2,)]
+
+
+def test_exactly_the_codes_of_one_challenge_get_through_whatever_the_scale(hasty: Visitor) -> None:
+    """Each that wins the row makes at most the seven beside it lose: of forty, no fewer than the limit can win."""
+    _challenge, send = half_done(hasty)
+    answers = hasty.all([partial(send, n) for n in range(40)])
+    assert [one.status for one in answers].count(202) == 4 - 1  # the sign-in sent the first
+    assert {one.code for one in answers} == {"202", LIMITS["challenge_sends"].answer}
+    last = send(0)
+    assert last.status == 429 and 60 < int(last.headers["Retry-After"]) <= LIMITS["challenge_sends"].seconds
 
 
 def test_a_flood_of_forged_tokens_does_not_flood_the_trail(tenth: Visitor) -> None:
