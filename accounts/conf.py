@@ -37,6 +37,7 @@ class AccountSettings:
     CODE_IN_SUBJECT: bool = False  # a code in the subject shows on a locked phone
 
     VERIFY_TTL: timedelta = timedelta(hours=24)  # links that prove an address
+    RESET_TTL: timedelta = timedelta(hours=1)  # links that let somebody set a new password
     ENROLMENT_TTL: timedelta = timedelta(hours=72)  # links that let staff set a password and an app
     TOTP_SETUP_TTL: timedelta = timedelta(minutes=30)  # how long an unconfirmed app may be confirmed
     RECOVERY_CODES: int = 10  # codes in a set

@@ -9,7 +9,11 @@ from gatehouse.client import Client
 from gatehouse.conf import app_settings as site_settings
 from gatehouse.problems import Problem
 
-PATHS = {LinkPurpose.VERIFY: "/account/verify/", LinkPurpose.ENROL: "/account/enrol/"}
+PATHS = {
+    LinkPurpose.VERIFY: "/account/verify/",
+    LinkPurpose.ENROL: "/account/enrol/",
+    LinkPurpose.RESET: "/account/password/reset/",
+}
 
 
 def issue(*, user: User, purpose: LinkPurpose, life: timedelta, client: Client, now: datetime) -> Link:

@@ -44,6 +44,11 @@ def new_device(user_id: str, client: Client, *, device: str) -> None:
     _queue("new_device", User.objects.get(pk=user_id), client, device=device)
 
 
+def password_reset(link: Link, client: Client) -> None:
+    """Send the link that lets its holder set a new password."""
+    _queue("password_reset", link.user, client, to=link.email, expires_at=link.expires_at, link=str(link.pk))
+
+
 def refresh_reused(user_id: str, client: Client) -> None:
     """Tell that a session was ended because a used refresh token came back."""
     _queue("refresh_reused", User.objects.get(pk=user_id), client)

@@ -24,7 +24,7 @@ from gatehouse.client import Client
 EMAIL = "jane@example.com"
 PASSWORD = "correct horse battery staple"
 ROOT = "/api/v1"
-_LINK = re.compile(r"^(http://testserver/account/\w+/([\w-]{43}))$", re.MULTILINE)
+_LINK = re.compile(r"^(http://testserver/account/[\w/]+/([\w-]{43}))$", re.MULTILINE)
 _CODE = re.compile(r"^(\d{6})\b", re.MULTILINE)
 _TURNS = 2  # a request for a mail becomes that mail first
 
