@@ -13,9 +13,10 @@ from accounts.models import Challenge, Link, Mail, User
 from gatehouse.client import Client
 
 
-def verify(link: Link, client: Client) -> None:
-    """Ask for the proof of an address."""
-    _queue("verify", link.user, client, to=link.email, expires_at=link.expires_at, link=str(link.pk))
+def verify(link: Link, client: Client, *, at: datetime | None = None) -> None:
+    """Ask for the proof of an address; the mail names the sign-up: *client* and, where it was earlier, *at*."""
+    told = {"at": at.isoformat()} if at else {}
+    _queue("verify", link.user, client, to=link.email, expires_at=link.expires_at, link=str(link.pk), **told)
 
 
 def verify_request(email: str, client: Client) -> None:

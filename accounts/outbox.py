@@ -1,5 +1,6 @@
 """The worker's sender: claims a mail, makes its text, sends it, and tries again later where that fails."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
@@ -199,7 +200,10 @@ def _decide_verification(mail: Mail, now: datetime) -> None:
     client = Client.local("worker")
     if user is not None and user.status == Status.INACTIVE and not user.is_staff:  # staff enrol by their own link
         life = app_settings().VERIFY_TTL
-        mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
+        link = links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now)
+        # the link brings the password of the sign-up into force, so the mail tells of that, not of who asked for it
+        origin = user.consents.order_by("-at").values_list("ip", flat=True).first()
+        mails.verify(link, replace(client, ip=origin, device_name=""), at=user.terms_given_at)
     elif user is not None and user.status == Status.ACTIVE:
         mails.already_verified(user, client)
     Mail.objects.filter(pk=mail.pk).update(state=MailState.DROPPED, error="answered by another mail, or by none")

@@ -121,7 +121,7 @@ def peek_verification(token: str) -> LinkView:
         newest = newer.order_by("-created_at").values_list("created_at", flat=True).first()
         return LinkView(LinkState.SUPERSEDED, link.email, newest)
     state = LinkState.EXPIRED if link.is_expired(timezone.now()) else LinkState.OPEN
-    return LinkView(state, link.email, asked_at=link.created_at)
+    return LinkView(state, link.email, asked_at=link.user.terms_given_at)
 
 
 def _checked_address(email: str) -> str:

@@ -185,3 +185,17 @@ def test_too_many_sign_ups_are_slowed_down(person: Person, settings):
     assert int(response["Retry-After"]) > 0
     assert "You have made too many requests" in text_of(response)
     assert "Try again after" in text_of(response)
+
+
+def test_new_link_tells_of_the_sign_up_whose_password_it_brings_into_force(person: Person):
+    with time_machine.travel("2026-01-05T08:30:00Z", tick=False):
+        person.sign_up()
+        person.mail()
+    with time_machine.travel("2026-01-05T09:45:00Z", tick=False):
+        Person().post("verify/resend", {"email": EMAIL})
+        said = person.mail()
+        assert "Time: 5 January 2026, 08:30 UTC" in said
+        assert "Network address: 127.0.0.1" in said
+        assert "Device" not in said  # it was not kept; the worker's own is not it
+        person.browser.get(person.link())
+        assert 'datetime="2026-01-05T08:30:00Z"' in text_of(person.get("verify/confirm"))
