@@ -55,6 +55,7 @@ def test_g10_what_a_client_says_of_itself_is_escaped(user: Any, open_session: Op
 def test_a_row_is_signed_out(browser: Browser, user: Any, open_session: Open) -> None:
     other = open_session(user)
     url = f"{URL}/{other.pk}/end"
+    assert f'<form method="get" action="{url}">' in browser.get(URL).content.decode()  # its page asks first
     assert "will be signed out at once" in browser.get(url).content.decode()
     other.refresh_from_db()
     assert not other.is_revoked
