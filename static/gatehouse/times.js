@@ -1,5 +1,6 @@
-// Times arrive in UTC; show them in the reader's zone, and how long ago beside them.
-const language = document.documentElement.lang || undefined;
+// Times arrive in UTC; show them in the reader's zone and manner, and how long ago beside them.
+const page = document.documentElement.lang || undefined;
+const language = navigator.languages.find((one) => one.split("-")[0] === page) ?? page; // en-GB of a page in en
 const clock = new Intl.DateTimeFormat(language, { timeStyle: "short" });
 const full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
@@ -8,7 +9,7 @@ const units = [["year", 31557600], ["month", 2629800], ["week", 604800], ["day",
 function distance(at) {
   const seconds = (at - Date.now()) / 1000;
   for (const [unit, size] of units) {
-    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+    if (Math.abs(seconds) >= size) return relative.format(seconds < 0 ? Math.ceil(seconds / size) : Math.round(seconds / size), unit);
   }
   return relative.format(0, "minute");
 }
