@@ -105,6 +105,11 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             says="Number of proxies in front, or their networks (10.0.0.0/8). Empty: none.",
         ),
         Variable(
+            name="GEOIP_FILE",
+            app="GATEHOUSE",
+            says="A MaxMind file (GeoLite2-City.mmdb); people then see the place beside an address. Empty: none.",
+        ),
+        Variable(
             name="ADMIN_PATH",
             default="admin/",
             app="GATEHOUSE",

@@ -12,6 +12,7 @@ from django.db import connections
 from .client import trusted_proxies
 from .conf import GatehouseSettings, app_settings
 from .limits import LIMITS
+from .places import is_readable
 
 _RINGS = ("HASH_KEYS", "MAIL_KEYS", "ENCRYPTION_KEYS")
 _SHORTEST_KEY = 32
@@ -74,6 +75,9 @@ def _values() -> Iterable[CheckMessage]:
         yield Error("GATEHOUSE['BASE_URL'] is not https in production.", hint=hint, id="gatehouse.E006")
     if current.LIMITS_SCALE <= 0:
         yield Error("GATEHOUSE['LIMITS_SCALE'] must be above 0.", id="gatehouse.E007")
+    if current.GEOIP_FILE and not is_readable(current.GEOIP_FILE):
+        hint = "Give the path of a file of the MaxMind format, such as GeoLite2-City.mmdb, or leave it empty."
+        yield Error("GATEHOUSE['GEOIP_FILE'] cannot be read.", hint=hint, id="gatehouse.E008")
 
 
 def _limits_cache() -> Iterable[CheckMessage]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 
 from django.conf import settings
@@ -21,10 +22,12 @@ class GatehouseSettings:
     PRODUCTION: bool = False  # whether the strict start-up checks hold
     TRUSTED_PROXIES: str = ""  # "" for none, a number of proxies, or networks with commas between
     LIMITS_SCALE: float = 1  # every number of the table of limits is multiplied by this
+    COUNTERS_KEPT: timedelta = timedelta(0)  # how long a counter stays after its window
     HASH_KEYS: tuple[str, ...] = ()  # keys of stored hashes; the first writes, all are looked up
     MAIL_KEYS: tuple[str, ...] = ()  # keys that mailed codes and links are derived from; the first writes
     ENCRYPTION_KEYS: tuple[str, ...] = ()  # keys of secrets at rest; the first writes, all read
     HEALTH_CHECKS: Mapping[str, str] = field(default_factory=dict)  # name and dotted path of a function
+    GEOIP_FILE: str = ""  # a file of the MaxMind format that says where an address is; "" means no places are shown
     ACCENT_COLOUR: str = ""  # the host's look: a CSS colour
     RADIUS: str = ""  # the host's look: a CSS length
     MARK: str = ""  # the host's look: the path of a picture among the static files

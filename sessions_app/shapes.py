@@ -4,12 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from gatehouse.conf import app_settings as ground_settings
+from gatehouse.places import place_of
 from sessions_app.models import Device, Session, Transport
 from sessions_app.tokens import Tokens
 
 
 def session_shape(session: Session, *, current_id: UUID | None) -> dict[str, Any]:
-    """Return *session* as the API shows it; an ended one says when, why and by whom besides."""
+    """Return *session* as the API shows it; an ended one says when, why and by whom besides.
+
+    ``place`` is there where the operator gives a file of places, and null for an address that the file does not know.
+    """
     shape: dict[str, Any] = {
         "id": str(session.pk),
         "current": session.pk == current_id,
@@ -21,6 +26,8 @@ def session_shape(session: Session, *, current_id: UUID | None) -> dict[str, Any
         "last_used_at": moment(session.last_used_at),
         "expires_at": moment(session.expires_at),
     }
+    if ground_settings().GEOIP_FILE:
+        shape["place"] = place_of(session.ip) or None
     if session.revoked_at is not None:
         shape["revoked_at"] = moment(session.revoked_at)
         shape["revoked_reason"] = session.revoked_reason
@@ -32,12 +39,12 @@ def device_shape(device: Device, *, current_id: UUID | None) -> dict[str, Any]:
     """Return *device* as the API shows it."""
     return {
         "id": str(device.pk),
-        "name": device.name,
+        "name": device.called,
         "kind": device.kind,
         "current": device.pk == current_id,
         "first_seen_at": moment(device.first_seen_at),
         "last_seen_at": moment(device.last_seen_at),
-        "trusted_until": moment(device.trusted_until) if device.trusted_until else None,
+        "trusted_until": moment(device.trusted_until) if device.trusted_until and device.is_trusted else None,
     }
 
 
