@@ -12,6 +12,8 @@ from django.core.cache import caches
 from django.db import connection, connections
 from django.test import TransactionTestCase
 
+from sessions_app import keyring
+
 pytest_plugins = ["tests.mailsink", "tests.live", "tests.browsers"]  # in this order: live uses the sink
 
 TESTS = Path(__file__).parent
@@ -79,6 +81,14 @@ def _empty_caches() -> Iterator[None]:
             cache.delete_pattern("*")  # a Redis may be shared with other runs; clear() would empty it for all
         else:
             cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _empty_keyring() -> Iterator[None]:
+    """Keys that a test made are known to no other."""
+    keyring.forget()
+    yield
+    keyring.forget()
 
 
 Race = Callable[[Sequence[Callable[[], Any]]], list[Any]]

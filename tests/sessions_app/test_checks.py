@@ -44,7 +44,7 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(settings: Any) -> N
         ({"ACCESS_TTL": timedelta(0)}, "E006"),
         ({"STAFF_IDLE": timedelta(days=1)}, "E007"),
         ({"CLAIMS": "nowhere.at.all"}, "E008"),
-        ({"CLAIMS": "sessions_app.keyring.ALGORITHM"}, "E008"),
+        ({"CLAIMS": "sessions_app.keyring.LIFE"}, "E008"),
     ],
 )
 def test_each_fault_has_its_id(settings: Any, given: dict[str, Any], fault: str) -> None:

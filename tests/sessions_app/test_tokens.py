@@ -18,6 +18,8 @@ from sessions_app import keyring, tokens
 from sessions_app.models import Session
 from tests.sessions_app.conftest import KEYS
 
+pytestmark = pytest.mark.django_db
+
 NOW = 1_790_000_000
 ACCESS_HEADER = {"typ": "at+jwt"}
 
