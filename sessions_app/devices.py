@@ -1,10 +1,12 @@
-"""Devices an account is used from: known, trusted, forgotten.
+"""Devices an account is used from: known, trusted, their trust forgotten, removed.
 
 1. A browser is told by a random token in a cookie, an app without one by its readable name and its network; only
    keyed hashes of either are stored.
 2. A token is drawn here: one that nobody was given is never taken over from a client, and trusting a device draws a
    new one, so that a token planted before is worth nothing (ASVS 7.2.4 in spirit).
 3. Being known opens nothing; being trusted stands in for the code only, never for the password.
+4. A device that was removed is not known any more: what it holds proves nothing, and the next sign-in from there
+   counts as new. Sessions that were opened on it go on.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from django.utils import timezone
 from gatehouse import hashing
 from gatehouse.client import Client
 from sessions_app.conf import app_settings
-from sessions_app.events import DeviceAdded, DeviceForgotten, DeviceTrusted
+from sessions_app.events import DeviceAdded, DeviceForgotten, DeviceRemoved, DeviceTrusted
 from sessions_app.models import Device, Transport
 from sessions_app.signals import announce, new_device_seen
 
@@ -36,11 +38,17 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Remembered:
-    """The device of a sign-in, the token for its cookie where it keeps one, and whether it is new."""
+    """The device of a sign-in, the token for its cookie where it keeps one, whether it is new, and first of all."""
 
     device: Device
     token: str | None = field(repr=False)
     is_new: bool
+    is_first: bool = False
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether the account was in use before, but never from here: its owner is told."""
+        return self.is_new and not self.is_first
 
 
 def recognise(*, user: Any, client: Client, token: str | None) -> Recognised:
@@ -63,7 +71,7 @@ def remember(*, user: Any, client: Client, token: str | None, transport: Transpo
         recognised.device.save(update_fields=["name", "last_seen_at"])
         return Remembered(recognised.device, recognised.token, is_new=False)
     given = _token_for(transport, token)
-    first = not Device.objects.for_user(user).exists()
+    first = _is_unused(user)
     device, is_new = Device.objects.get_or_create(
         user=user,
         secret_hash=_secret_hash(user, client, given),
@@ -81,7 +89,7 @@ def remember(*, user: Any, client: Client, token: str | None, transport: Transpo
         transaction.on_commit(
             partial(new_device_seen.send_robust, sender=Device, user=user, device=device, client=client)
         )
-    return Remembered(device, given, is_new)
+    return Remembered(device, given, is_new, is_new and first)
 
 
 def trust(*, device: Device, client: Client, now: datetime) -> str:
@@ -122,10 +130,17 @@ def forget(*, user: Any, client: Client, device: Device | None = None, keep: UUI
     return count
 
 
-def forget_all(*, user: Any, client: Client) -> int:
-    """Withdraw the trust of *user* in every device, in a transaction of its own; return in how many."""
-    with transaction.atomic(durable=True):
-        return forget(user=user, client=client)
+def remove(*, user: Any, client: Client, device: Device | None = None) -> int:
+    """Know one device of *user*, or none of them, no more, in the caller's transaction; return how many went.
+
+    The caller has locked the account, so that no sign-in opens a session on a device that is going.
+    """
+    mine = Device.objects.for_user(user)
+    going = list(mine if device is None else mine.filter(pk=device.pk))
+    for one in going:
+        announce(DeviceRemoved(client=client, user_id=str(user.pk), device_id=one.pk, was_trusted=one.is_trusted))
+    Device.objects.filter(pk__in=[one.pk for one in going]).delete()
+    return len(going)
 
 
 def _by_token(user: Any, token: str) -> Device | None:
@@ -136,6 +151,11 @@ def _by_token(user: Any, token: str) -> Device | None:
 
 def _known(user: Any, hashes: list[str]) -> Device | None:
     return Device.objects.for_user(user).filter(secret_hash__in=hashes).first()
+
+
+def _is_unused(user: Any) -> bool:
+    """Whether nobody ever signed in: an account whose devices were all removed is not new for that."""
+    return getattr(user, "last_login", None) is None and not Device.objects.for_user(user).exists()
 
 
 def _token_for(transport: Transport, token: str | None) -> str | None:

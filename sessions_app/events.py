@@ -115,3 +115,27 @@ class DeviceForgotten(SecurityEvent):
 
     action: ClassVar[str] = "authn_device_forgotten"
     devices: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRenamed(SecurityEvent):
+    """A device was given a name by its owner; the name itself is not recorded."""
+
+    action: ClassVar[str] = "authn_device_renamed"
+    device_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRemoved(SecurityEvent):
+    """A device is not known any more: the next sign-in from there counts as new."""
+
+    action: ClassVar[str] = "authn_device_removed"
+    device_id: UUID
+    was_trusted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceDenied(SecurityEvent):
+    """Somebody asked for a device of another account."""
+
+    action: ClassVar[str] = "authz_fail"

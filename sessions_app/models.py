@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from gatehouse.fields import KeyField
 from gatehouse.ids import uuid7
@@ -34,6 +36,10 @@ class DeviceQuerySet(models.QuerySet["Device"]):
     def trusted(self, now: datetime) -> Self:
         return self.filter(trusted_until__gt=now)
 
+    def newest_first(self, current_id: UUID | None) -> list["Device"]:
+        """Return them by their last use, the one at hand before all others."""
+        return sorted(self.order_by("-last_seen_at", "-pk"), key=lambda device: device.pk != current_id)
+
     def unused_since(self, moment: datetime) -> Self:
         """Keep the devices that nobody came from since *moment* and that hold no session row."""
         return self.filter(last_seen_at__lt=moment, sessions__isnull=True)
@@ -42,8 +48,9 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 class Device(models.Model):
     """A browser or an app that an account was used from.
 
-    Written by sessions_app/devices.py alone; read by sign-in, by the pages about sessions and by staff;
-    removed with its account, or by the cleanup command once no session row names it.
+    Written by sessions_app/devices.py and sessions_app/services/belongings.py alone; read by sign-in, by the pages
+    about sessions and devices and by staff; removed by its owner, with its account, or by the cleanup command once no
+    session row names it.
     It is told by the keyed hash of a cookie or, for a client that keeps none, of its readable name and network.
     """
 
@@ -75,6 +82,11 @@ class Device(models.Model):
     def called(self) -> str:
         """What people read: the name its owner gave it, else what it said of itself."""
         return self.label or self.name
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether its sign-ins ask for no code at this moment."""
+        return self.trusted_until is not None and self.trusted_until > timezone.now()
 
 
 class SessionQuerySet(models.QuerySet["Session"]):

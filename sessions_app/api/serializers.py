@@ -2,10 +2,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from gatehouse.api import StrictBooleanField, StrictSerializer, TokenField
+from gatehouse.api import StrictBooleanField, StrictCharField, StrictSerializer, TokenField
 from sessions_app.models import Transport
 from sessions_app.paging import DEFAULT_LIMIT, HIGHEST_LIMIT
 from sessions_app.reasons import RevokeReason
+from sessions_app.services.belongings import NAME_LENGTH
 
 
 class RefreshSerializer(StrictSerializer):
@@ -14,6 +15,10 @@ class RefreshSerializer(StrictSerializer):
 
 class RevokeAllSerializer(StrictSerializer):
     include_current = StrictBooleanField(default=False)
+
+
+class DeviceNameSerializer(StrictSerializer):
+    name = StrictCharField(max_length=NAME_LENGTH)
 
 
 class PageQuerySerializer(StrictSerializer):
@@ -43,6 +48,9 @@ class SessionSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
+    place = serializers.CharField(
+        required=False, allow_null=True, help_text="There where the operator gives a file of places."
+    )
     revoked_at = serializers.DateTimeField(required=False)
     revoked_reason = serializers.ChoiceField(RevokeReason.choices, required=False)
     revoked_by = serializers.CharField(required=False, allow_null=True)
@@ -56,3 +64,17 @@ class SessionListSerializer(serializers.Serializer[Any]):
 
 class RevokedSerializer(serializers.Serializer[Any]):
     revoked = serializers.IntegerField()
+
+
+class DeviceSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    current = serializers.BooleanField()
+    first_seen_at = serializers.DateTimeField()
+    last_seen_at = serializers.DateTimeField()
+    trusted_until = serializers.DateTimeField(allow_null=True)
+
+
+class DeviceListSerializer(serializers.Serializer[Any]):
+    results = DeviceSerializer(many=True)

@@ -1,7 +1,7 @@
 from django.urls import URLPattern, path
 from rest_framework.views import APIView
 
-from sessions_app.api import views
+from sessions_app.api import devices, views
 
 app_name = "sessions_api"
 
@@ -17,4 +17,6 @@ urlpatterns = [
     *_endpoint("sessions", views.SessionsView, "sessions"),
     *_endpoint("sessions/revoke-all", views.RevokeAllView, "revoke-all"),
     *_endpoint("sessions/<uuid:session_id>", views.SessionView, "session"),
+    *_endpoint("me/devices", devices.DevicesView, "devices"),
+    *_endpoint("me/devices/<uuid:device_id>", devices.DeviceView, "device"),
 ]

@@ -1,9 +1,11 @@
-"""Opening, using, renewing and ending sessions: the only code that writes a Session.
+"""Opening, using, renewing and ending sessions: the only code that writes a Session; and what owners do to devices.
 
 Read as ``from sessions_app import services as sessions``. What says "in the caller's transaction" refuses to run
-outside one; ``rotate`` and what begins with ``end_`` open a durable one of their own.
+outside one; ``rotate`` and what begins with ``end_``, ``remove_`` or ``rename_`` open a durable
+one of their own.
 """
 
+from sessions_app.services.belongings import remove_device, remove_devices, rename_device
 from sessions_app.services.ending import (
     end_by_access,
     end_by_refresh,
@@ -29,6 +31,9 @@ __all__ = [
     "lock",
     "open",
     "reauthenticated",
+    "remove_device",
+    "remove_devices",
+    "rename_device",
     "revoke",
     "revoke_all",
     "rotate",

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.pages.overview import overview
 from accounts.pages.steps import Page, SignedInOnly, see_other
-from sessions_app import devices
+from sessions_app import services as sessions
 from sessions_app.models import Device
 
 
@@ -31,6 +31,6 @@ class TrustedDevices(SignedInOnly, Page):
         }
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        devices.forget_all(user=self.principal.user, client=self.client)
+        sessions.remove_devices(user=self.principal.user, client=self.client)
         messages.success(request, _("No device is trusted any more."))
         return see_other("accounts:trusted-devices")

@@ -1,0 +1,70 @@
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from gatehouse.api import StrictAPIView
+from gatehouse.client import client_of
+from gatehouse.documents import problems
+from gatehouse.problems import Problem
+from sessions_app import services as sessions
+from sessions_app.api.serializers import DeviceListSerializer, DeviceNameSerializer, DeviceSerializer
+from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication
+from sessions_app.models import Device, Session
+from sessions_app.principal import Principal
+from sessions_app.shapes import device_shape
+
+
+class OwnDevicesView(StrictAPIView):
+    """The base of views about the devices of whoever asks."""
+
+    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
+    permission_classes = (IsAuthenticated,)
+
+    @property
+    def current(self) -> Session:
+        found = self.request.auth
+        if not isinstance(found, Principal):
+            raise Problem("not_authenticated")
+        return found.session
+
+
+class DevicesView(OwnDevicesView):
+    """List the devices that the account was used from, the one at hand first; or know none of them any more."""
+
+    @extend_schema(responses={200: DeviceListSerializer, **problems(400, 401, 403, 405, 406, 429, 500, 503)})
+    def get(self, request: Request) -> Response:
+        current_id = self.current.device_id
+        known = Device.objects.for_user(request.user).newest_first(current_id)
+        return Response({"results": [device_shape(device, current_id=current_id) for device in known]})
+
+    @extend_schema(request=None, responses={204: None, **problems(400, 401, 403, 405, 406, 413, 415, 429, 500, 503)})
+    def delete(self, request: Request) -> Response:
+        sessions.remove_devices(user=request.user, client=client_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class DeviceView(OwnDevicesView):
+    """Give one device a name, or know it no more."""
+
+    @extend_schema(
+        request=DeviceNameSerializer,
+        responses={200: DeviceSerializer, **problems(400, 401, 403, 404, 405, 406, 413, 415, 429, 500, 503)},
+    )
+    def patch(self, request: Request, device_id: UUID) -> Response:
+        asked = self.body(request, DeviceNameSerializer)
+        device = sessions.rename_device(
+            current=self.current, device_id=device_id, name=asked["name"], client=client_of(request)
+        )
+        return Response(device_shape(device, current_id=self.current.device_id))
+
+    @extend_schema(
+        request=None,
+        responses={204: None, **problems(400, 401, 403, 404, 405, 406, 413, 415, 429, 500, 503)},
+    )
+    def delete(self, request: Request, device_id: UUID) -> Response:
+        sessions.remove_device(current=self.current, device_id=device_id, client=client_of(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
