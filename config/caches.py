@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 import redis
 
+from config.env import Environment, Fault
+
 _PATIENCE = 0.25  # seconds; a slow cache is worse than none
 
 
@@ -16,6 +18,16 @@ def caches(redis_url: str) -> dict[str, Any]:
         "default": _redis(redis_url, "cache", ignore=True),
         "limits": _redis(redis_url, "limits", ignore=False),
     }
+
+
+def session_cache(env: Environment) -> str:
+    """Return where live sessions are cached, or nothing; keeps a fault where there is no Redis to keep them in."""
+    if not env.flag("SESSION_CACHE"):
+        return ""
+    url = env.text("REDIS_URL")
+    if not url:
+        env.faults.append(Fault("SESSION_CACHE", "needs a Redis. Put its address into REDIS_URL, or false here."))
+    return url
 
 
 def answers(redis_url: str) -> bool:

@@ -129,6 +129,7 @@ def _addresses(env: Environment) -> Iterator[Fault]:
     url = env.text("REDIS_URL")
     if url and not caches.is_redis_url(url):
         yield Fault("REDIS_URL", "is no Redis address. Put redis://host:6379/0 or rediss://… there, or nothing.")
+    caches.session_cache(env)  # keeps its own fault
 
 
 def _other_addresses(env: Environment) -> Iterator[Fault]:

@@ -67,7 +67,7 @@ def caller(request: Request, raw: str) -> Principal:
         refusals.note_refused_token(kind=tokens.ACCESS, problem=problem, client=client)
         raise
     now = timezone.now()
-    session = principal.find(claims.sid)
+    session = principal.current(claims.sid, now)
     if session is None or str(session.user_id) != claims.sub or session.door != Door.API:
         invalid = Problem("access_invalid")
         refusals.note_refused_token(kind=tokens.ACCESS, problem=invalid, client=client, session_id=claims.sid)

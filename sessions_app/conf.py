@@ -17,6 +17,7 @@ class SessionSettings:
     """Every key of the ``SESSIONS`` setting, with its default."""
 
     SIGNING_KEYS: tuple[str, ...] = ()  # secrets of 32 bytes or more; the first signs, the others still verify
+    SIGNING_ALGORITHM: str = "HS256"  # what `manage.py keys generate` makes: HS256, EdDSA or RS256
     ISSUER: str = ""  # the claim iss; empty takes BASE_URL
     AUDIENCE: str = "gatehouse"  # the claim aud
     LEEWAY: timedelta = timedelta(0)  # how far the clocks of several servers may differ
@@ -33,6 +34,14 @@ class SessionSettings:
     REAUTH_TTL: timedelta = timedelta(minutes=5)  # how long a proof of identity opens delicate changes
     TOUCH_EVERY: timedelta = timedelta(seconds=60)  # how often the last use is written
     TRUST_TTL: timedelta = timedelta(days=30)  # how long a trusted device is trusted
+
+    SESSIONS_KEPT: timedelta = timedelta(days=30)  # how long an ended session stays for the account's history
+    DEVICES_KEPT: timedelta = timedelta(days=30)  # how long a device stays that nobody uses and nothing names
+    BROWSER_SESSIONS_KEPT: timedelta = timedelta(0)  # how long a row of Django's session table stays after its end
+
+    CACHE_URL: str = ""  # redis://host:6379/0 keeps live sessions for at most 5 seconds; empty: only the database
+    CACHE_PATIENCE: timedelta = timedelta(milliseconds=50)  # how long Redis is waited for
+    CACHE_LEAVES_OUT: tuple[str, ...] = ("password",)  # columns of the user model that a request reads only if it asks
 
     @property
     def issuer(self) -> str:

@@ -91,7 +91,7 @@ class PageSessionMiddleware:
 
 def _identify(request: HttpRequest, sid: UUID, now: datetime) -> None:
     client = client_of(request)
-    session = principal.find(sid)
+    session = principal.current(sid, now)
     if session is None or session.door != door_of(request):
         browser.forget_ended(request, None)
         return

@@ -2,20 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import connections, router
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.sql.compiler import SQLCompiler
 
 from gatehouse.problems import Problem
+from sessions_app import lookup, state_cache
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
-
-_KEPT = "_sessions_app_principal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +33,32 @@ def load(sid: UUID, now: datetime) -> Principal:
 
 
 def find(sid: UUID) -> Session | None:
-    """Return session *sid* with its account, live or not, by one query."""
-    connection = connections[router.db_for_read(Session)]
-    compiler, statement = _look_up(connection)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [Session._meta.pk.get_db_prep_value(sid, connection)])
-        rows = cursor.fetchmany(1)
-    for values in compiler.results_iter([rows]):
-        mine, theirs = _columns()
-        session = Session.from_db(connection.alias, mine, values[: len(mine)])
-        session.user = get_user_model().from_db(connection.alias, theirs, values[len(mine) :])
-        return session
-    return None
+    """Return session *sid* with its account, live or not, by one query; for whoever is about to change it."""
+    values = lookup.ask(sid, lookup.whole())
+    return None if values is None else lookup.session_of(lookup.whole(), values)
+
+
+def current(sid: UUID, now: datetime) -> Session | None:
+    """Return session *sid* with its account as a request finds it, live or not: by one query, or by none.
+
+    A cache only ever says that a session is live; whoever is to be refused is refused by the database. What a request
+    seldom asks for is read when it does: the password hash, and what is known of the refresh token.
+    """
+    columns = lookup.usual()
+    found = _cached(sid)
+    if found.state is not None:
+        known = lookup.unpack(columns, found.state)
+        if known is not None:
+            session = lookup.session_of(columns, known)
+            if end_of(session, now) is None:
+                return session
+    values = lookup.ask(sid, columns)
+    if values is None:
+        return None
+    session = lookup.session_of(columns, values)
+    if found.lease is not None and end_of(session, now) is None:
+        state_cache.store(sid, found.lease, lookup.pack(columns, values))
+    return session
 
 
 def admit(session: Session, now: datetime) -> Principal:
@@ -76,20 +85,8 @@ def problem_of(reason: RevokeReason) -> Problem:
     return Problem("session_expired" if reason in EXPIRY else "session_revoked")
 
 
-def _look_up(connection: BaseDatabaseWrapper) -> tuple[SQLCompiler, str]:
-    """Return the one query, written once a connection: every request asks it, and writing it costs more than asking."""
-    kept: tuple[SQLCompiler, str] | None = vars(connection).get(_KEPT)
-    if kept is None:
-        mine, theirs = _columns()
-        names = [*mine, *(f"user__{name}" for name in theirs)]
-        compiler = Session.objects.filter(pk=UUID(int=0)).values_list(*names).query.get_compiler(connection=connection)
-        kept = vars(connection)[_KEPT] = compiler, compiler.as_sql()[0]
-    return kept
-
-
-@cache
-def _columns() -> tuple[list[str], list[str]]:
-    """Return the columns of a session, and those of its account."""
-    models = (Session, get_user_model())
-    mine, theirs = ([field.attname for field in model._meta.concrete_fields] for model in models)
-    return mine, theirs
+def _cached(sid: UUID) -> state_cache.Found:
+    """Ask the cache, where there is one; a transaction sees another moment than the cache, and asks the database."""
+    if not state_cache.is_on() or connections[router.db_for_read(Session)].in_atomic_block:
+        return state_cache.Found()
+    return state_cache.look(sid)

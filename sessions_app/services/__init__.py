@@ -13,13 +13,15 @@ from sessions_app.services.ending import (
     end_others,
     end_own,
     expire,
+    expire_locked,
     revoke,
     revoke_all,
+    revoke_locked,
     use_after_end,
 )
-from sessions_app.services.opening import open, reauthenticated, touch
+from sessions_app.services.opening import open, reauthenticated, stay, touch
 from sessions_app.services.rotation import rotate
-from sessions_app.services.rows import lock
+from sessions_app.services.rows import forget_state, lock
 
 __all__ = [
     "end_by_access",
@@ -28,6 +30,8 @@ __all__ = [
     "end_others",
     "end_own",
     "expire",
+    "expire_locked",
+    "forget_state",
     "lock",
     "open",
     "reauthenticated",
@@ -36,7 +40,9 @@ __all__ = [
     "rename_device",
     "revoke",
     "revoke_all",
+    "revoke_locked",
     "rotate",
+    "stay",
     "touch",
     "use_after_end",
 ]

@@ -14,7 +14,7 @@ from sessions_app import devices, principal, refusals, tokens
 from sessions_app.events import SessionDenied, SessionExpired, SessionRevoked, SignedOut
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
-from sessions_app.services.rows import lock, require_transaction, take_over
+from sessions_app.services.rows import forget_states, lock, require_transaction, take_over
 from sessions_app.signals import announce, refuse
 
 
@@ -25,6 +25,7 @@ def revoke(session: Session, *, reason: RevokeReason, client: Client, actor: Act
     changes = _ending(reason, now, actor, by)
     if not Session.objects.live(now).filter(pk=session.pk).update(**changes):
         return False
+    forget_states(session.pk)
     take_over(session, changes)
     announce(_ended(session, client, actor))
     return True
@@ -49,6 +50,7 @@ def revoke_all(
     ending = list(others.select_for_update().order_by("pk"))
     changes = _ending(reason, now, actor, by)
     others.update(**changes)
+    forget_states(*(session.pk for session in ending))
     for session in ending:
         take_over(session, changes)
         announce(_ended(session, client, actor))
@@ -123,9 +125,32 @@ def expire(*, session: Session, reason: RevokeReason, client: Client, now: datet
     changes = _ending(reason, now, Actor.system(), "")
     if not Session.objects.due(now).filter(pk=session.pk).update(**changes):
         return False
+    forget_states(session.pk)
     take_over(session, changes)
     announce(_ended(session, client, Actor.system()))
     return True
+
+
+def expire_locked(ending: list[Session], *, client: Client, now: datetime) -> None:
+    """Mark *ending*, sessions that time has ended, whose rows the caller's transaction holds; an event each."""
+    require_transaction()
+    for reason in sorted(EXPIRY):
+        _end_locked([one for one in ending if one.end(now) == reason], _ending(reason, now, Actor.system(), ""), client)
+
+
+def revoke_locked(ending: list[Session], *, reason: RevokeReason, client: Client, actor: Actor, by: str) -> None:
+    """End *ending*, live sessions, whose rows the caller's transaction holds; an event each."""
+    require_transaction()
+    _end_locked(ending, _ending(reason, timezone.now(), actor, by), client, actor)
+
+
+def _end_locked(ending: list[Session], changes: dict[str, Any], client: Client, actor: Actor | None = None) -> None:
+    keys = [session.pk for session in ending]
+    Session.objects.filter(pk__in=keys, revoked_at__isnull=True).update(**changes)
+    forget_states(*keys)
+    for session in ending:
+        take_over(session, changes)
+        announce(_ended(session, client, actor or Actor.system()))
 
 
 def _end_claimed(claims: tokens.Claims, client: Client) -> Session | None:

@@ -8,10 +8,11 @@ from django.utils import timezone
 from gatehouse.client import Client
 from gatehouse.ids import uuid7
 from gatehouse.problems import Problem
+from sessions_app import keyring
 from sessions_app.conf import app_settings
 from sessions_app.events import SessionCreated
 from sessions_app.models import Device, Door, Session, Transport
-from sessions_app.services.rows import lives, lock, network, require_transaction, take_over, whole
+from sessions_app.services.rows import forget_states, lives, lock, network, require_transaction, take_over, whole
 from sessions_app.signals import announce
 
 
@@ -54,6 +55,7 @@ def open(
     )
     if door == Door.API:
         session.refresh_id = uuid7()
+        session.refresh_kid = keyring.signing_key().kid
         session.refresh_issued_at = whole(now)
         session.refresh_expires_at = session.idle_expires_at
     session.save(force_insert=True)
@@ -77,13 +79,13 @@ def touch(session: Session, client: Client, now: datetime) -> None:
     The idle end of a page or staff session moves with its use; that of an API session moves with its refreshes only.
     """
     since = now - app_settings().TOUCH_EVERY
-    if session.last_used_at > since:
-        return
-    changes: dict[str, Any] = {"last_used_at": now, **network(client)}
-    if session.door != Door.API:
-        changes["idle_expires_at"] = min(whole(now) + lives(session.door)[0], session.absolute_expires_at)
-    if Session.objects.live(now).filter(pk=session.pk, last_used_at__lte=since).update(**changes):
-        take_over(session, changes)
+    if session.last_used_at <= since:
+        _use(session, client, now, since)
+
+
+def stay(session: Session, client: Client, now: datetime) -> None:
+    """Begin the idle time of *session* anew, because its holder asked to stay signed in."""
+    _use(session, client, now, now)
 
 
 def reauthenticated(session: Session, factors: list[str], now: datetime) -> None:
@@ -93,4 +95,15 @@ def reauthenticated(session: Session, factors: list[str], now: datetime) -> None
     changes: dict[str, Any] = {"authenticated_at": now, "factors": proved}
     if not Session.objects.live(now).filter(pk=session.pk).update(**changes):
         raise Problem("session_revoked")
+    forget_states(session.pk)
     take_over(session, changes)
+
+
+def _use(session: Session, client: Client, now: datetime, since: datetime) -> None:
+    """Write down a use at *now*, unless another request wrote one after *since*."""
+    changes: dict[str, Any] = {"last_used_at": now, **network(client)}
+    if session.door != Door.API:
+        changes["idle_expires_at"] = min(whole(now) + lives(session.door)[0], session.absolute_expires_at)
+    if Session.objects.live(now).filter(pk=session.pk, last_used_at__lte=since).update(**changes):
+        forget_states(session.pk)
+        take_over(session, changes)

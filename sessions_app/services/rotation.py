@@ -14,13 +14,13 @@ from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.ids import uuid7
 from gatehouse.problems import Problem
-from sessions_app import principal, refusals, tokens
+from sessions_app import keyring, principal, refusals, tokens
 from sessions_app.conf import app_settings
 from sessions_app.events import SessionRenewed, TokenReused
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
 from sessions_app.services.ending import revoke, use_after_end
-from sessions_app.services.rows import lock, network, whole
+from sessions_app.services.rows import forget_states, lock, network, whole
 from sessions_app.signals import announce
 
 
@@ -67,6 +67,8 @@ def _noted(problem: Problem, client: Client, sid: UUID | None = None) -> Problem
 
 def _judge(claims: tokens.RefreshClaims, client: Client, now: datetime) -> _Verdict:
     rotated = _rotate_row(claims, client, now)
+    if rotated:
+        forget_states(claims.sid)
     session = principal.find(claims.sid)
     if session is None or str(session.user_id) != claims.sub:
         return _Verdict(None)
@@ -86,6 +88,7 @@ def _rotate_row(claims: tokens.RefreshClaims, client: Client, now: datetime) -> 
     current = Session.objects.live(now).filter(Exists(active), pk=claims.sid, refresh_id=claims.jti)
     changed = current.update(
         refresh_id=uuid7(),
+        refresh_kid=keyring.signing_key().kid,
         refresh_issued_at=whole(now),
         refresh_expires_at=end,
         idle_expires_at=end,

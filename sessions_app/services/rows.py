@@ -1,12 +1,16 @@
 """What the services share: how rows are locked, aged and kept in step with the object in hand."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from gatehouse.client import Client
+from sessions_app import state_cache
 from sessions_app.conf import app_settings
 from sessions_app.models import Door, Session
 
@@ -21,6 +25,21 @@ def lock(user: Any) -> bool:
     no_key = transaction.get_connection().features.has_select_for_no_key_update  # lets rows that point to it be written
     rows = get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk=user.pk)
     return any(rows.values_list("is_active", flat=True))
+
+
+def forget_states(*sids: UUID) -> None:
+    """Have the database asked for *sids* from the commit of the caller's transaction on, at the latest."""
+    if sids and state_cache.is_on():
+        transaction.on_commit(partial(state_cache.bury, sids))
+
+
+def forget_state(*, user: Any) -> None:
+    """Have the database asked for every session of *user*, whose account the caller's transaction changes.
+
+    Whoever writes an account that may be signed in calls this beside it: a state in the cache holds the account, too.
+    """
+    if state_cache.is_on():
+        transaction.on_commit(partial(_bury_all, user))
 
 
 def lives(door: str) -> tuple[timedelta, timedelta]:
@@ -46,3 +65,13 @@ def network(client: Client) -> dict[str, Any]:
 
 def whole(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
+
+
+def _bury_all(user: Any) -> None:
+    """Look for the sessions after the commit, so that one that was being opened meanwhile is among them."""
+    try:
+        live = [*Session.objects.live(timezone.now()).for_user(user).values_list("pk", flat=True)]
+    except DatabaseError as error:
+        state_cache.note_lost(1, type(error).__name__)
+    else:
+        state_cache.bury(live)
