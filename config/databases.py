@@ -9,7 +9,8 @@ import pymysql
 from config.env import BASE_DIR, Environment, Fault
 
 CONNECT_TIMEOUT = 3  # seconds; a dead database answers 503 within 5
-_MYSQL_TIMEOUT = 10
+MYSQL_TIMEOUT = 10  # seconds; config.patience gives a web process less
+_UNACKNOWLEDGED = 4000  # milliseconds until a peer that acknowledges nothing counts as gone
 _SQLITE_TIMEOUT = 5
 
 _SQLITE = "django.db.backends.sqlite3"
@@ -90,7 +91,8 @@ def _sqlite(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _postgresql(found: dict[str, Any], pool: dict[str, float] | None) -> dict[str, Any]:
-    options: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, **found.pop("OPTIONS", {})}
+    waits = {"connect_timeout": CONNECT_TIMEOUT, "tcp_user_timeout": _UNACKNOWLEDGED}
+    options: dict[str, Any] = {**waits, **found.pop("OPTIONS", {})}
     if pool:
         options["pool"] = pool
     return {
@@ -110,8 +112,8 @@ def _mysql(found: dict[str, Any]) -> dict[str, Any]:
         "isolation_level": "read committed",
         "init_command": "SET sql_mode='TRADITIONAL', time_zone='+00:00', innodb_lock_wait_timeout=5",
         "connect_timeout": CONNECT_TIMEOUT,
-        "read_timeout": _MYSQL_TIMEOUT,
-        "write_timeout": _MYSQL_TIMEOUT,
+        "read_timeout": MYSQL_TIMEOUT,
+        "write_timeout": MYSQL_TIMEOUT,
         **found.pop("OPTIONS", {}),
     }
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from config import databases
+from config import databases, patience
 from config.env import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,7 @@ def test_postgresql_comes_with_a_pool(scheme):
     assert (found["USER"], found["PASSWORD"], found["HOST"], found["PORT"], found["NAME"]) == (
         "ann", "s3", "db.example", 6543, "gate",
     )  # fmt: skip
-    assert found["OPTIONS"] == {"connect_timeout": 3, "pool": POOL}
+    assert found["OPTIONS"] == {"connect_timeout": 3, "tcp_user_timeout": 4000, "pool": POOL}
     assert found["CONN_MAX_AGE"] == 0
     assert found["DISABLE_SERVER_SIDE_CURSORS"] is False
     assert found["TIME_ZONE"] is None
@@ -53,7 +53,8 @@ def test_a_pool_smaller_than_its_minimum_is_a_fault():
 def test_what_stands_after_the_question_mark_passes_on():
     found, _ = given(DATABASE_URL="postgresql://db/gate?sslmode=verify-full&application_name=gate&connect_timeout=1")
     assert found["OPTIONS"] == {
-        "connect_timeout": 1, "sslmode": "verify-full", "application_name": "gate", "pool": POOL,
+        "connect_timeout": 1, "tcp_user_timeout": 4000, "sslmode": "verify-full", "application_name": "gate",
+        "pool": POOL,
     }  # fmt: skip
 
 
@@ -93,6 +94,24 @@ def test_mariadb_is_strict_and_utc(scheme):
     assert (options["connect_timeout"], options["read_timeout"], options["write_timeout"]) == (3, 10, 10)
     assert "sql_mode='TRADITIONAL'" in options["init_command"]
     assert "time_zone='+00:00'" in options["init_command"]
+
+
+def test_a_web_process_waits_for_an_answer_less_long_than_a_command():
+    found, _ = given(DATABASE_URL="postgresql://db/gate")
+    patience.hurry(found)
+    assert found["OPTIONS"]["pool"]["connection_class"] is patience.ImpatientConnection
+    found, _ = given(DATABASE_URL="mysql://db/gate")
+    patience.hurry(found)
+    waits = [found["OPTIONS"][name] for name in ("connect_timeout", "read_timeout", "write_timeout")]
+    assert waits == [2, 2, 2]
+    found, _ = given(DATABASE_URL="mysql://db/gate?read_timeout=8&connect_timeout=7")
+    patience.hurry(found)
+    assert [found["OPTIONS"][name] for name in ("connect_timeout", "read_timeout")] == [7, 8]
+    for url in ("sqlite://:memory:", "postgresql://db/gate"):
+        found, _ = given(DATABASE_URL=url, DB_POOL="off")
+        before = dict(found["OPTIONS"])
+        patience.hurry(found)
+        assert found["OPTIONS"] == before
 
 
 @pytest.mark.parametrize(

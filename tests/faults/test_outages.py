@@ -29,19 +29,21 @@ def silent_port() -> Iterator[int]:
 
 @pytest.mark.flow
 @pytest.mark.parametrize(
-    ("silent", "pool"),
+    ("server", "silent", "pool"),
     [
-        (False, "on"),
-        (True, "off"),
-        pytest.param(True, "on", marks=pytest.mark.long),
-        pytest.param(False, "off", marks=pytest.mark.long),
+        ("postgresql", False, "on"),
+        ("postgresql", True, "off"),
+        ("mysql", False, "on"),
+        ("mysql", True, "on"),
+        pytest.param("postgresql", True, "on", marks=pytest.mark.long),
+        pytest.param("postgresql", False, "off", marks=pytest.mark.long),
     ],
 )
 def test_l02_without_a_database_the_answer_is_503_within_five_seconds(
-    make_site: Callable[..., LiveSite], silent_port: int, silent: bool, pool: str
+    make_site: Callable[..., LiveSite], silent_port: int, server: str, silent: bool, pool: str
 ) -> None:
     port = silent_port if silent else free_port()
-    site = make_site(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/nothing", DB_POOL=pool)
+    site = make_site(DATABASE_URL=f"{server}://nobody@127.0.0.1:{port}/nothing", DB_POOL=pool)
     site.start_web()
     visitor = Visitor(site)
     assert visitor.get("/config").status == 200  # it needs none
@@ -55,8 +57,10 @@ def test_l02_without_a_database_the_answer_is_503_within_five_seconds(
         assert time.monotonic() - started < 5
         assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "service_unavailable", "5")
         assert answer.headers["Content-Type"] == "application/problem+json"
-        assert "postgres" not in str(answer.body) and str(port) not in str(answer.body)
+        assert server not in str(answer.body) and str(port) not in str(answer.body)
+    started = time.monotonic()
     ready = visitor.get("/health/ready")
+    assert time.monotonic() - started < 5
     assert ready.status == 503 and ready.body["checks"]["database"]["status"] == "fail"
     assert PASSWORD not in site.log
 
