@@ -69,9 +69,9 @@ def usable(*, token: str, purpose: LinkPurpose, now: datetime) -> Link:
     return link
 
 
-def close_all(*, user: User) -> int:
-    """Close every open link of *user*; the caller holds the transaction."""
-    return Link.objects.filter(user=user, open_key__isnull=False).update(open_key=None)
+def close_all(*, user: User, but: tuple[LinkPurpose, ...] = ()) -> int:
+    """Close every open link of *user* but those of some purposes; the caller holds the transaction."""
+    return Link.objects.filter(user=user, open_key__isnull=False).exclude(purpose__in=but).update(open_key=None)
 
 
 def _refuse(link: Link | None, now: datetime) -> NoReturn:

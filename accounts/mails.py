@@ -9,7 +9,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.models import Challenge, Link, Mail, User
+from accounts.conf import app_settings
+from accounts.models import Challenge, Link, Mail, MailState, User
 from gatehouse.client import Client
 
 
@@ -50,6 +51,21 @@ def password_reset(link: Link, client: Client) -> None:
     _queue("password_reset", link.user, client, to=link.email, expires_at=link.expires_at, link=str(link.pk))
 
 
+def reset_request(email: str, client: Client) -> None:
+    """Let the worker find out what a request to reset a password deserves; nothing is looked up here."""
+    _queue("reset_request", None, client, to=email)
+
+
+def no_account(email: str, client: Client) -> None:
+    """Tell whoever reads the mail of an address that nobody has an account with it."""
+    _queue("no_account", None, client, to=email, signup_open=app_settings().SIGNUP_OPEN)
+
+
+def password_changed(user: User, client: Client, *, reset: bool) -> None:
+    """Tell that the password was changed, or reset by a link."""
+    _queue("password_changed", user, client, reset=reset)
+
+
 def refresh_reused(user_id: str, client: Client) -> None:
     """Tell that a session was ended because a used refresh token came back."""
     _queue("refresh_reused", User.objects.get(pk=user_id), client)
@@ -88,6 +104,11 @@ def account_enabled(user: User, client: Client) -> None:
 def sessions_revoked_by_staff(user: User, client: Client, *, number: int) -> None:
     """Tell that staff ended sessions."""
     _queue("sessions_revoked_by_staff", user, client, number=number)
+
+
+def answered(request: Mail) -> None:
+    """Close a request in the outbox that became another mail, or none."""
+    Mail.objects.filter(pk=request.pk).update(state=MailState.DROPPED, error="answered by another mail, or by none")
 
 
 def _queue(

@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 from accounts import events, links, mails
 from accounts.conf import app_settings
 from accounts.models import Challenge, Link, LinkPurpose, Mail, MailState, Status, User
+from accounts.services import resets
 from accounts.signals import announce
 from gatehouse import hashing
 from gatehouse.client import Client
@@ -135,6 +136,9 @@ def _message(mail: Mail, now: datetime) -> EmailMultiAlternatives | None:
     if mail.template == "verify_request":
         _decide_verification(mail, now)
         return None
+    if mail.template == "reset_request":
+        resets.answer_request(request=mail)
+        return None
     if mail.expires_at is not None and now >= mail.expires_at:
         raise Dropped("too late to be of use")
     context = _context(mail)
@@ -206,7 +210,7 @@ def _decide_verification(mail: Mail, now: datetime) -> None:
         mails.verify(link, replace(client, ip=origin, device_name=""), at=user.terms_given_at)
     elif user is not None and user.status == Status.ACTIVE:
         mails.already_verified(user, client)
-    Mail.objects.filter(pk=mail.pk).update(state=MailState.DROPPED, error="answered by another mail, or by none")
+    mails.answered(mail)
 
 
 def _host() -> str:

@@ -65,6 +65,7 @@ WORDS = {
     "password_too_common": gettext_lazy("Choose a password that is not on a list of common passwords"),
     "password_entirely_numeric": gettext_lazy("Choose a password that is not only digits"),
     "password_too_similar": gettext_lazy("Choose a password that is not like your email address, your name or ours"),
+    "password_reused": gettext_lazy("Choose a password that is not the one in force now"),
 }
 
 

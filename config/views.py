@@ -45,7 +45,7 @@ def unknown_api_path(request: HttpRequest, rest: str) -> HttpResponse:
 @require_safe
 def change_password(request: HttpRequest) -> HttpResponseRedirect:
     """Lead password managers to the page where a password is changed."""
-    return redirect("/account/password/change")
+    return redirect("accounts:password-change")
 
 
 @require_safe

@@ -7,7 +7,7 @@
 3. A refused attempt uses up only the limit that refused it: whoever is stopped at his own address cannot go on
    using up the tries of somebody else's account.
 4. What a challenge counts in its own row (the pause between two codes, their number) is decided there, in the same
-   statement that changes it; its refusals come from here, by reached().
+   statement that changes it; its refusals come from here, by reached(). A quiet limit refuses nobody to his face.
 """
 
 import math
@@ -55,6 +55,7 @@ class Limit:
     says: str
     answer: str = "rate_limited"
     store: Literal["database", "memory", "challenge"] = "database"
+    quiet: bool = False  # what it stops is answered as ever, and nothing is done
 
     @property
     def scaled(self) -> int:
@@ -119,6 +120,8 @@ _ROWS = (
     Limit("code_account", "account", 20, _DAY, "Wrong codes for one account."),
     Limit("resend_ip", "ip", 20, _HOUR, "Mails asked for once more, passwords forgotten."),
     Limit("resend_address", "address", 5, _HOUR, "Mails asked for once more for one address."),
+    Limit("reset_address", "address", 3, _HOUR, "Links to reset a password, for one address.", quiet=True),
+    Limit("no_account_address", "address", 1, _DAY, "Mails that one address has no account.", quiet=True),
     Limit("link_ip", "ip", 100, _HOUR, "Tokens of links tried."),
     Limit("refresh_ip", "ip", 600, _HOUR, "Sessions refreshed."),
     Limit("reauth_account", "account", 10, _QUARTER, "Passwords tried to confirm who it is."),
@@ -201,8 +204,8 @@ def table_markdown() -> str:
     ]
     for limit in LIMITS.values():
         window = f"{limit.seconds // 3600} h" if limit.seconds >= 3600 else f"{limit.seconds // 60} min"
-        kept = (limit.store, _WHEN_AWAY[limit.store])
-        cells = (f"`{limit.name}`", limit.key, limit.number, window, *kept, f"`{limit.answer}`", limit.says)
+        kept = (limit.store, _WHEN_AWAY[limit.store], "as ever, no mail" if limit.quiet else f"`{limit.answer}`")
+        cells = (f"`{limit.name}`", limit.key, limit.number, window, *kept, limit.says)
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"
 

@@ -63,6 +63,21 @@ class ReauthenticateSerializer(StrictSerializer):
     code = CodeField(required=False)
 
 
+class ResetSerializer(StrictSerializer):
+    token = TokenField()
+    new_password = PasswordField()
+    method = StrictChoiceField(
+        choices=[(Method.TOTP.value, "totp"), (Method.RECOVERY.value, "recovery")], required=False
+    )
+    code = CodeField(required=False)
+
+
+class ChangePasswordSerializer(StrictSerializer):
+    current_password = PasswordField()
+    new_password = PasswordField()
+    revoke_other_sessions = StrictBooleanField(required=False, default=True)
+
+
 class StatusSerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
 

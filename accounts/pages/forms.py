@@ -156,12 +156,7 @@ class SignUpForm(PageForm):
 
     def clean(self) -> dict[str, Any]:
         """Look at the password's shape here too, so that everything there is to mend is said at once."""
-        password = self.cleaned_data.get("password")
-        if password:
-            try:
-                passwords.check_policy(password, about=(self.cleaned_data.get("email", ""),))
-            except Problem as problem:
-                self.refuse({"password": [str(error.detail) for error in problem.errors]})
+        check_shape(self, "password", (self.cleaned_data.get("email", ""),))
         return self.cleaned_data
 
 
@@ -203,16 +198,23 @@ class CodeForm(PageForm):
             self.fields["code"].widget.attrs["autofocus"] = True
 
 
+class RecoveryCodeField(forms.CharField):
+    """One of the printed codes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"autocomplete": "off", "inputmode": "text", "class": "recovery-input", **_NO_CORRECTION}
+        super().__init__(
+            label=gettext_lazy("Recovery code"),
+            help_text=gettext_lazy("Spaces, hyphens and capitals do not matter."),
+            validators=[validate_text],
+            error_messages={"required": gettext_lazy("Enter a recovery code")},
+            widget=ForgetfulInput(attrs=attrs),
+            **kwargs,
+        )
+
+
 class RecoveryCodeForm(PageForm):
-    code = forms.CharField(
-        label=gettext_lazy("Recovery code"),
-        help_text=gettext_lazy("Spaces, hyphens and capitals do not matter."),
-        validators=[validate_text],
-        error_messages={"required": gettext_lazy("Enter a recovery code")},
-        widget=ForgetfulInput(
-            attrs={"autocomplete": "off", "inputmode": "text", "class": "recovery-input", **_NO_CORRECTION}
-        ),
-    )
+    code = RecoveryCodeField()
     main_field = "code"
 
 
@@ -233,6 +235,16 @@ class MethodForm(PageForm):
         assert isinstance(field, forms.ChoiceField)  # noqa: S101 - narrows the type
         field.choices = [(method.type, method_label(method)) for method in methods]
         field.initial = methods[0].type
+
+
+def check_shape(form: PageForm, field: str, about: tuple[str, ...]) -> None:
+    """Say at *field* of *form* which rules the password there breaks."""
+    password = form.cleaned_data.get(field)
+    if password:
+        try:
+            passwords.check_policy(password, about=about)
+        except Problem as problem:
+            form.refuse({field: [str(error.detail) for error in problem.errors]})
 
 
 def password_hint() -> SafeString:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.pages.views import plain, registration, security, sign_in
+from accounts.pages.views import passwords, plain, registration, security, sign_in
 
 app_name = "accounts"
 urlpatterns = [
@@ -17,6 +17,11 @@ urlpatterns = [
     path("otp/resend", sign_in.ResendCode.as_view(), name="otp-resend"),
     path("otp/recovery", sign_in.EnterRecoveryCode.as_view(), name="recovery"),
     path("otp/cancel", sign_in.CancelSignIn.as_view(), name="otp-cancel"),
+    path("password/reset", passwords.Forgot.as_view(), name="password-reset"),
+    path("password/reset/sent", passwords.ResetSent.as_view(), name="password-reset-sent"),
+    path("password/reset/new", passwords.SetPassword.as_view(), name="password-reset-new"),
+    path("password/reset/<str:token>", passwords.ResetLink.as_view(), name="password-reset-link"),
+    path("password/change", passwords.ChangePassword.as_view(), name="password-change"),
     path("logout", sign_in.SignOut.as_view(), name="logout"),
     path("security", security.Security.as_view(), name="security"),
     path("devices", security.TrustedDevices.as_view(), name="trusted-devices"),

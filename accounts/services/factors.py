@@ -15,7 +15,7 @@ from django_otp.oath import TOTP
 
 from accounts import events, mails
 from accounts.conf import app_settings
-from accounts.models import RecoveryCode, TotpDevice, User
+from accounts.models import Method, RecoveryCode, TotpDevice, User
 from accounts.signals import announce
 from gatehouse import hashing
 from gatehouse.client import Client
@@ -115,6 +115,18 @@ def use_recovery_code(*, user: User, code: str, client: Client, now: datetime) -
     mails.recovery_code_used(user, client, remaining=remaining)
     announce(events.RecoveryCodeUsed(client=client, user_id=str(user.pk), remaining=remaining))
     return True
+
+
+def use_code(*, user: User, method: str | None, code: str, client: Client, now: datetime) -> bool:
+    """Use up a code of an app of *user*, or where *method* says so a recovery code, in the caller's transaction."""
+    if method == Method.RECOVERY.value:
+        return use_recovery_code(user=user, code=code, client=client, now=now)
+    return any(use_totp(device, code, now) for device in TotpDevice.objects.filter(user=user, confirmed=True))
+
+
+def has_app(user: User) -> bool:
+    """Tell whether *user* has an authenticator app in force."""
+    return bool(TotpDevice.objects.filter(user=user, confirmed=True).exists())
 
 
 def recovery_codes_left(user: User) -> int:

@@ -1,13 +1,12 @@
 """Proving again who one is, before something dangerous."""
 
-from datetime import datetime
 from typing import NoReturn
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import events, mails, passwords
-from accounts.models import Method, TotpDevice, User
+from accounts.models import Method, User
 from accounts.services import factors
 from accounts.services.gate import Entry, may_enter
 from accounts.signals import announce, refuse
@@ -28,16 +27,8 @@ def reauthenticate(
     Raises invalid_credentials, otp_invalid, factor_required, rate_limited, session_revoked, service_unavailable.
     """
     now = timezone.now()
-    tries = [("reauth_account", str(user.pk))]
-    _count(tries[0], user, session, client)
-    right, _fresh = passwords.verify(password, user.password)
-    if not right:
-        _refuse(Problem("invalid_credentials"), user, session, client, FailureReason.BAD_CREDENTIALS)
-    gate = may_enter(user=user, door=Door(session.door), trusted=None, known=True)
-    if gate in (Entry.DISABLED, Entry.UNKNOWN, Entry.VERIFY_ADDRESS):
-        _refuse(Problem("session_revoked"), user, session, client, FailureReason.NOT_PERMITTED)
-    has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
-    if code is None and has_app and session.door == Door.STAFF:
+    tries = [_take_password(user, session, password, client)]
+    if code is None and session.door == Door.STAFF and factors.has_app(user):
         missing = Problem("factor_required", methods=[Method.TOTP.value, Method.RECOVERY.value])
         _refuse(missing, user, session, client, FailureReason.FACTOR_MISSING)
     if code is not None:  # wrong codes of an account are counted together, wherever they are given
@@ -45,7 +36,7 @@ def reauthenticate(
         _count(tries[-1], user, session, client)
     proved = ["password"]
     with transaction.atomic(durable=True):
-        if code is not None and _code_is_right(user, method, code, client, now):
+        if code is not None and factors.use_code(user=user, method=method, code=code, client=client, now=now):
             proved.append(method or Method.TOTP.value)
         if code is None or len(proved) > 1:
             sessions.reauthenticated(session, proved, now)
@@ -53,6 +44,28 @@ def reauthenticate(
     if code is not None and len(proved) == 1:
         _refuse(Problem("otp_invalid"), user, session, client, FailureReason.CODE_WRONG)
     limits.release(*tries)
+
+
+def confirm_password(*, user: User, session: Session, password: str, client: Client) -> None:
+    """Take the password once more, for a step that asks for it with what it changes.
+
+    Wrong ones are counted and recorded like those of reauthenticate(). Says nothing of the session's age.
+    Raises invalid_credentials, rate_limited, session_revoked, service_unavailable.
+    """
+    limits.release(_take_password(user, session, password, client))
+
+
+def _take_password(user: User, session: Session, password: str, client: Client) -> limits.Hit:
+    """Count a try and check it; return what to give back once all that was asked for is right."""
+    hit = ("reauth_account", str(user.pk))
+    _count(hit, user, session, client)
+    right, _fresh = passwords.verify(password, user.password)
+    if not right:
+        _refuse(Problem("invalid_credentials"), user, session, client, FailureReason.BAD_CREDENTIALS)
+    gate = may_enter(user=user, door=Door(session.door), trusted=None, known=True)
+    if gate in (Entry.DISABLED, Entry.UNKNOWN, Entry.VERIFY_ADDRESS):
+        _refuse(Problem("session_revoked"), user, session, client, FailureReason.NOT_PERMITTED)
+    return hit
 
 
 def _count(hit: tuple[str, str], user: User, session: Session, client: Client) -> None:
@@ -64,13 +77,6 @@ def _count(hit: tuple[str, str], user: User, session: Session, client: Client) -
             with transaction.atomic(durable=True):
                 mails.locked(user, client, until=problem.retry_at)
         _refuse(problem, user, session, client, FailureReason.RATE_LIMITED)
-
-
-def _code_is_right(user: User, method: str | None, code: str, client: Client, now: datetime) -> bool:
-    if method == Method.RECOVERY.value:
-        return factors.use_recovery_code(user=user, code=code, client=client, now=now)
-    devices = TotpDevice.objects.filter(user=user, confirmed=True)
-    return any(factors.use_totp(device, code, now) for device in devices)
 
 
 def _event(user: User, session: Session, client: Client, proved: tuple[str, ...]) -> events.Reauthenticated:

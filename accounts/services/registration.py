@@ -47,7 +47,7 @@ def register(*, email: str, password: str, accept_terms: bool, client: Client, d
     link, so that whoever proves the address holds the account (ASVS 6.3.8).
     Raises validation_failed, permission_denied (sign-up is closed), service_unavailable.
     """
-    address = _checked_address(email)
+    address = checked_address(email)
     closed = Problem("permission_denied", detail=_("Nobody can sign up here at the moment."))
     if not app_settings().SIGNUP_OPEN:
         refuse(closed, _refused(address, client, FailureReason.CLOSED))
@@ -103,7 +103,7 @@ def resend_verification(*, email: str, client: Client) -> None:
     Looks nothing up: the worker decides what the address deserves, so that every address takes the same time.
     Raises validation_failed.
     """
-    address = _checked_address(email)
+    address = checked_address(email)
     with transaction.atomic(durable=True):
         mails.verify_request(address, client)
         announce(events.VerificationRequested(client=client, email=address, actor=Actor.anonymous()))
@@ -124,7 +124,8 @@ def peek_verification(token: str) -> LinkView:
     return LinkView(state, link.email, asked_at=link.user.terms_given_at)
 
 
-def _checked_address(email: str) -> str:
+def checked_address(email: str) -> str:
+    """Return *email* as it is kept; raises validation_failed."""
     try:
         return normalise_email(email)[0]
     except InvalidEmail:

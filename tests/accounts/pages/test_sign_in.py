@@ -46,7 +46,7 @@ def test_wrong_password_and_unknown_address_read_alike(member: Person, email: st
     response = member.post("login", {"email": email, "password": "a wrong but long password"})
     page = text_of(response)
     assert response.status_code == 422
-    assert page.count("The email or password is wrong. Try again.") == 2
+    assert page.count("The email or password is wrong. Try again or reset your password.") == 2
     assert "<title>Error: Sign in" in page
     assert f'value="{email}"' in page
     assert "a wrong but long password" not in page

@@ -1,0 +1,67 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.serializers import ChangePasswordSerializer, EmailSerializer, ResetSerializer, StatusSerializer
+from accounts.api.views.registration import PublicView
+from accounts.services import passwords, resets
+from gatehouse import limits
+from gatehouse.api import StrictAPIView
+from gatehouse.client import client_of
+from gatehouse.documents import problems
+from sessions_app import browser
+from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication
+from sessions_app.models import Door
+from sessions_app.principal import Principal
+
+_PROBLEMS = problems(400, 405, 406, 413, 415, 429, 500, 503)
+
+
+class ForgotView(PublicView):
+    """Ask for a link that sets a new password; the answer is the same for every address."""
+
+    @extend_schema(request=EmailSerializer, responses={202: StatusSerializer, **_PROBLEMS})
+    def post(self, request: Request) -> Response:
+        email = self.body(request, EmailSerializer)["email"]
+        client = client_of(request)
+        limits.take(request, ("resend_ip", client.network))
+        resets.request_reset(email=email, client=client)
+        return Response({"status": "accepted"}, status=202)
+
+
+class ResetView(PublicView):
+    """Set a new password by the token of the mailed link; every session of the account ends."""
+
+    @extend_schema(request=ResetSerializer, responses={200: StatusSerializer, **_PROBLEMS, **problems(403)})
+    def post(self, request: Request) -> Response:
+        asked = self.body(request, ResetSerializer)
+        client = client_of(request)
+        limits.take(request, ("link_ip", client.network))
+        resets.reset_password(client=client, **asked)
+        return Response({"status": "done"})
+
+
+class ChangeView(StrictAPIView):
+    """Set a new password where the present one is known; the session at hand goes on."""
+
+    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        request=ChangePasswordSerializer, responses={200: StatusSerializer, **_PROBLEMS, **problems(401, 403)}
+    )
+    def post(self, request: Request) -> Response:
+        asked = self.body(request, ChangePasswordSerializer)
+        principal: Principal = request.auth  # type: ignore[assignment]
+        passwords.change_password(
+            user=principal.user,
+            session=principal.session,
+            current=asked["current_password"],
+            new=asked["new_password"],
+            revoke_others=asked["revoke_other_sessions"],
+            client=client_of(request),
+        )
+        if principal.session.door != Door.API:  # the session goes on, its browser gets a new key
+            browser.renew_key(request._request)
+        return Response({"status": "done"})
