@@ -8,6 +8,7 @@
 4. django-axes records the failures for staff to see and lift. It decides nothing, and this is its only importer.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ from gatehouse.client import Client
 log = structlog.get_logger(__name__)
 
 _TRIES = 5
+_PATIENCE = 1.2  # seconds; PostgreSQL looks for a deadlock after one
 _ADDRESS, _ADDRESS_IP, _DEVICE = "login_address", "login_address_ip", "login_device"
 
 
@@ -42,13 +44,17 @@ class Reservation:
     def record_failure(self) -> None:
         """Tell django-axes of a wrong password, for staff to see.
 
-        Many failures at once may deadlock over its row (MariaDB): the statement that lost is sent again.
+        Many failures at once may deadlock over its row (MariaDB): the statement that lost is sent again. A database
+        that takes its time over that is away: raises OperationalError, since what follows would wait for it, too.
         """
+        started = time.monotonic()
         for attempt in range(_TRIES):
             try:
                 AxesProxyHandler.user_login_failed(__name__, {"username": self.email_key}, _request_of(self.client))
                 return
             except OperationalError:
+                if time.monotonic() - started > _PATIENCE:
+                    raise
                 if attempt == _TRIES - 1:
                     log.warning("failure_not_recorded")  # the count that decides is kept elsewhere
 
