@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -142,8 +143,11 @@ def cancel(challenge_id: UUID | str) -> None:
 
 
 def cancel_all(*, user: "User") -> int:
-    """End every half-done sign-in of *user*; the caller holds the transaction."""
-    return Challenge.objects.filter(user=user, consumed_at__isnull=True).update(expires_at=timezone.now())
+    """End every half-done sign-in of *user*; the caller holds the transaction.
+
+    Each ends at its own beginning, so that an answer on its way, which read the clock before, comes too late as well.
+    """
+    return Challenge.objects.filter(user=user, consumed_at__isnull=True).update(expires_at=F("created_at"))
 
 
 def view_of(challenge: Challenge, now: datetime) -> ChallengeView:
