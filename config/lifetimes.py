@@ -15,6 +15,14 @@ def _number(name: str, default: str, says: str, app: str = "", least: float = 1)
 SECTIONS: dict[str, tuple[Variable, ...]] = {
     **FIRST,
     "Sessions and tokens": (
+        Variable(
+            name="SIGNING_ALGORITHM",
+            default="HS256",
+            choices=("HS256", "EdDSA", "RS256"),
+            app="SESSIONS",
+            says="How tokens are signed, by keys that `manage.py keys generate` makes and a start makes by itself; with "
+            "EdDSA or RS256 others may verify them by /.well-known/jwks.json.",
+        ),
         _duration("ACCESS_TTL", "15m", "How long an access token lives.", "SESSIONS"),
         _duration("REFRESH_IDLE", "7d", "An API session ends after so long without a refresh.", "SESSIONS"),
         _duration("REFRESH_ABSOLUTE", "30d", "An API session ends after so long in any case.", "SESSIONS"),
@@ -99,6 +107,18 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             app="GATEHOUSE",
             says="Multiplies every rate limit, for benches and demonstrations. Production refuses any value but 1.",
         ),
+    ),
+    "Clean-up": (
+        _duration("SESSIONS_KEPT", "30d", "How long an ended session stays for its owner's history.", "SESSIONS", 0),
+        _duration("DEVICES_KEPT", "30d", "How long a device stays that nobody uses and no session names.", "SESSIONS"),
+        _duration("BROWSER_SESSIONS_KEPT", "0s", "How long a row of Django's session table stays.", "SESSIONS", 0),
+        _duration("UNVERIFIED_KEPT", "30d", "How long an account stays whose address nobody proves.", "ACCOUNTS"),
+        _duration("LINKS_KEPT", "30d", "How long a mailed link stays after its end.", "ACCOUNTS", 0),
+        _duration("CHALLENGES_KEPT", "30d", "How long a half-done sign-in stays after its end.", "ACCOUNTS", 0),
+        _duration("FAILURES_KEPT", "30d", "How long staff see the last wrong password of somebody.", "ACCOUNTS", 0),
+        _duration("MAILS_KEPT", "30d", "How long a mail stays that was sent or dropped.", "ACCOUNTS", 0),
+        _duration("FAILED_MAILS_KEPT", "90d", "How long a mail stays that was given up.", "ACCOUNTS", 0),
+        _duration("COUNTERS_KEPT", "0s", "How long a counter of a limit stays after its window.", "GATEHOUSE", 0),
     ),
     "Processes and logs": (
         _number("WEB_WORKERS", "1", "Web processes. Two a core in production is a fair start."),

@@ -14,14 +14,15 @@ API = "api/v1/"
 STAFF = ground_settings().staff_root.removeprefix("/")
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path(API, include("accounts.api.urls")),
+    path(API, include("sessions_app.api.urls")),
     path("", views.home, name="home"),
     path("", include("gatehouse.urls")),
+    path("", include("sessions_app.urls")),
     path("theme.css", stylesheet, name="theme"),
     path("account/enrol/", include("adminpanel.urls")),
     path("account/", include("accounts.pages.urls")),
     path("account/", include("sessions_app.pages.urls")),
-    path(API, include("accounts.api.urls")),
-    path(API, include("sessions_app.api.urls")),
     path(f"{API}schema", require_safe(SpectacularAPIView.as_view()), name="schema"),
     path(f"{API}docs", require_safe(views.ApiDocsView.as_view()), name="docs"),
     path("api/<path:rest>", views.unknown_api_path),

@@ -8,14 +8,19 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections, router
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils.module_loading import import_string
 
+from sessions_app import keyring
 from sessions_app.conf import SessionSettings, app_settings
+from sessions_app.models import Algorithm, SigningKey
 
 SHORTEST_KEY = 32  # bytes: as long as what HMAC-SHA256 puts out (RFC 7518, 3.2)
 FEWEST_CHARACTERS = 10  # different ones: what a person types has fewer
 LONGEST_GRACE = timedelta(seconds=10)
+KEYS_INSTALLED_BY = ("sessions_app", "0002_keys_and_labels")
 
 
 @register
@@ -26,7 +31,42 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_: object) -> l
     if unknown:
         return unknown
     conf = app_settings()
-    return [*_key_faults(conf.SIGNING_KEYS), *_life_faults(conf), *_claims_faults(conf.CLAIMS)]
+    return [
+        *_key_faults(conf.SIGNING_KEYS),
+        *_algorithm_faults(conf.SIGNING_ALGORITHM),
+        *_life_faults(conf),
+        *_claims_faults(conf.CLAIMS),
+    ]
+
+
+@register(Tags.database)
+def check_signing_keys(
+    *, app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: object
+) -> list[CheckMessage]:
+    """Say where the key that signs is of another algorithm than the setting, and which keys cannot be used."""
+    alias = router.db_for_write(SigningKey)
+    if alias not in (databases or ()):
+        return []
+    if KEYS_INSTALLED_BY not in MigrationRecorder(connections[alias]).applied_migrations():
+        return []
+    return list(_ring_faults(keyring.ring_of(list(SigningKey.objects.using(alias)))))
+
+
+def _ring_faults(ring: keyring.Ring) -> Iterable[CheckMessage]:
+    for kid, cause in ring.unreadable.items():
+        yield Error(
+            f"The signing key {kid} is not used: {cause}.",
+            hint=f"Put back the ENCRYPTION_KEY it was made under, or `manage.py keys retire {kid} --end-sessions`.",
+            id="sessions_app.E010",
+        )
+    wanted = app_settings().SIGNING_ALGORITHM
+    if ring.signing is None or ring.signing.algorithm != wanted:
+        signing = "No key" if ring.signing is None else f"A key of {ring.signing.algorithm}"
+        yield Warning(
+            f"{signing} signs tokens, and SESSIONS['SIGNING_ALGORITHM'] is {wanted}.",
+            hint="`manage.py keys generate --activate` makes one of the algorithm that is set.",
+            id="sessions_app.W001",
+        )
 
 
 def _unknown_keys(given: dict[str, Any]) -> Iterable[CheckMessage]:
@@ -61,6 +101,19 @@ def _key_faults(keys: tuple[str, ...]) -> Iterable[CheckMessage]:
         )
     if len(set(keys)) != len(keys):
         yield Error("SESSIONS['SIGNING_KEYS'] holds a key twice.", id="sessions_app.E004")
+
+
+def _algorithm_faults(name: str) -> Iterable[CheckMessage]:
+    if name in Algorithm.values:
+        return
+    why = "no algorithm of ours"
+    if name.startswith(("ES", "PS")):
+        why = "an algorithm that signs the same claims differently each time; a lost refresh token could not be rebuilt"
+    yield Error(
+        f"SESSIONS['SIGNING_ALGORITHM'] is {name}, {why}.",
+        hint=f"Choose one of {', '.join(Algorithm.values)}.",
+        id="sessions_app.E009",
+    )
 
 
 def _life_faults(conf: SessionSettings) -> Iterable[CheckMessage]:

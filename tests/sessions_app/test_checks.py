@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from sessions_app.checks import check_settings
+from gatehouse.client import Client
+from gatehouse.events import Actor
+from sessions_app import keys
+from sessions_app.checks import check_settings, check_signing_keys
 from sessions_app.conf import SessionSettings, app_settings
 from tests.sessions_app.conftest import KEYS
 
@@ -39,6 +42,9 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(settings: Any) -> N
         ({"SIGNING_KEYS": ("abc" * 20,)}, "E003"),
         ({"SIGNING_KEYS": ("-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIB0123456789abcdef",)}, "E003"),
         ({"SIGNING_KEYS": (KEYS[0], KEYS[0])}, "E004"),
+        ({"SIGNING_ALGORITHM": "ES256"}, "E009"),
+        ({"SIGNING_ALGORITHM": "none"}, "E009"),
+        ({"SIGNING_ALGORITHM": "hs256"}, "E009"),
         ({"REUSE_GRACE": timedelta(seconds=11)}, "E005"),
         ({"REUSE_GRACE": timedelta(seconds=-1)}, "E005"),
         ({"ACCESS_TTL": timedelta(0)}, "E006"),
@@ -63,3 +69,31 @@ def test_every_key_can_be_set(settings: Any) -> None:
     assert app_settings().issuer == "http://testserver"
     settings.SESSIONS = {"ISSUER": "https://issuer.example.com"}
     assert app_settings().issuer == "https://issuer.example.com"
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "EdDSA", "RS256"])
+def test_our_algorithms_are_no_fault(settings: Any, algorithm: str) -> None:
+    assert found(settings, SIGNING_ALGORITHM=algorithm) == []
+
+
+def test_es256_is_refused_with_the_reason(settings: Any) -> None:
+    settings.SESSIONS = GOOD | {"SIGNING_ALGORITHM": "ES256"}
+    (fault,) = check_settings(app_configs=None)
+    assert "differently each time" in fault.msg and fault.hint == "Choose one of HS256, EdDSA, RS256."
+
+
+@pytest.mark.django_db
+def test_a_signing_key_of_another_algorithm_than_the_one_set_is_named(settings: Any) -> None:
+    who: dict[str, Any] = {"client": Client.local("keys"), "actor": Actor.command("root")}
+    assert check_signing_keys(app_configs=None, databases=["default"]) == []
+    settings.SESSIONS = GOOD | {"SIGNING_ALGORITHM": "EdDSA"}
+    (fault,) = check_signing_keys(app_configs=None, databases=["default"])
+    assert fault.id == "sessions_app.W001" and "A key of HS256 signs" in fault.msg
+    assert "keys generate --activate" in fault.hint
+    assert check_signing_keys(app_configs=None, databases=None) == []
+    kid = keys.generate(algorithm="EdDSA", activate=True, **who)
+    assert check_signing_keys(app_configs=None, databases=["default"]) == []
+    settings.GATEHOUSE = settings.GATEHOUSE | {"ENCRYPTION_KEYS": ("another-key-" + "z" * 32,)}
+    faults = check_signing_keys(app_configs=None, databases=["default"])
+    assert [fault.id for fault in faults] == ["sessions_app.E010", "sessions_app.W001"]
+    assert kid in faults[0].msg
