@@ -45,7 +45,13 @@ class AccountSettings:
     EMAIL_FROM: str = "Gatehouse <no-reply@localhost>"  # the sender of every mail
     MAIL_MAX_ATTEMPTS: int = 12  # tries before a mail is given up
     MAIL_CLAIM_TTL: timedelta = timedelta(minutes=5)  # after which a dead worker's mail is taken up again
-    CLEAN_AFTER: timedelta = timedelta(days=30)  # what ended or was sent so long ago is removed by the worker
+
+    UNVERIFIED_KEPT: timedelta = timedelta(days=30)  # how long an account stays whose address nobody proves
+    LINKS_KEPT: timedelta = timedelta(days=30)  # how long a link stays after its end
+    CHALLENGES_KEPT: timedelta = timedelta(days=30)  # how long a half-done sign-in stays after its end
+    FAILURES_KEPT: timedelta = timedelta(days=30)  # how long staff see the last wrong password
+    MAILS_KEPT: timedelta = timedelta(days=30)  # how long a mail stays that was sent, or is not to be sent any more
+    FAILED_MAILS_KEPT: timedelta = timedelta(days=90)  # how long a mail stays that was given up
 
 
 @cache

@@ -24,6 +24,14 @@ class AddressVerified(SecurityEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegistrationExpired(SecurityEvent):
+    """An account whose address nobody proved was removed."""
+
+    action: ClassVar[str] = "user_registration_expired"
+    event_type: ClassVar[EventType] = EventType.USER_MANAGEMENT
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerificationRequested(SecurityEvent):
     """Somebody asked for a new verification link."""
 
@@ -229,12 +237,3 @@ class MailFailed(SecurityEvent):
     template: str
     attempts: int
     success: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleanedUp(SecurityEvent):
-    """The cleanup command removed what was over."""
-
-    action: ClassVar[str] = "sys_cleanup"
-    event_type: ClassVar[EventType] = EventType.SYSTEM
-    removed: dict[str, int]

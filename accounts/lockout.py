@@ -11,11 +11,13 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from django.db import OperationalError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -104,10 +106,10 @@ def failed_sign_ins(*, email_key: str) -> int:
     return sum(failures.values_list("failures_since_start", flat=True))
 
 
-def purge(*, before: datetime, dry_run: bool) -> int:
-    """Remove records of failures older than *before*; return how many there are."""
-    old = AccessAttempt.objects.filter(attempt_time__lt=before)
-    return old.count() if dry_run else int(old.delete()[0])
+def failures_before(moment: datetime) -> "QuerySet[Any]":
+    """Return the records of failures of which the last was before *moment*."""
+    rows: QuerySet[Any] = AccessAttempt.objects.filter(attempt_time__lt=moment)
+    return rows
 
 
 def pseudonym(email_key: str) -> str:

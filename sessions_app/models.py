@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from gatehouse.fields import KeyField
@@ -41,8 +41,12 @@ class DeviceQuerySet(models.QuerySet["Device"]):
         return sorted(self.order_by("-last_seen_at", "-pk"), key=lambda device: device.pk != current_id)
 
     def unused_since(self, moment: datetime) -> Self:
-        """Keep the devices that nobody came from since *moment* and that hold no session row."""
-        return self.filter(last_seen_at__lt=moment, sessions__isnull=True)
+        """Keep the devices that nobody came from since *moment* and that no session row names."""
+        naming = Session.objects.filter(device_id=OuterRef("pk"))
+        return self.filter(~Exists(naming), last_seen_at__lt=moment)
+
+    def untrusted(self, now: datetime) -> Self:
+        return self.filter(Q(trusted_until__isnull=True) | Q(trusted_until__lte=now))
 
 
 class Device(models.Model):

@@ -1,64 +1,86 @@
-"""What the cleanup command does with sessions and devices."""
+"""What the clean-up does with sessions and devices.
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+A session that time has ended is marked first, with its event, so that none goes without a trace. Its idle end never
+lies after its absolute one (services/opening.py, rotation.py), so one walk along the idle ends finds them all.
+"""
 
-from django.contrib.sessions.models import Session as BrowserSession
-from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
+from collections.abc import Iterator
+from datetime import datetime
 
+from django.apps import apps
+from django.db import router, transaction
+from django.db.models import QuerySet
+
+from gatehouse import cleaning
 from gatehouse.client import Client
+from sessions_app import services as sessions
+from sessions_app.conf import app_settings
 from sessions_app.models import Device, Session
-from sessions_app.reasons import RevokeReason
-from sessions_app.services import expire
 
-_BATCH = 500
+_ENDS = ("revoked_at", "idle_expires_at", "absolute_expires_at")  # each has an index of its own
 
 
-@dataclass(frozen=True, kw_only=True)
-class Purged:
-    """How many rows were marked and removed, or would have been."""
-
-    expired: int
-    sessions: int
-    devices: int
-    browser_sessions: int
+def _expire(_before: datetime, now: datetime, number: int) -> Iterator[int]:
+    yield from _mark(Session.objects.due(now), now, number)
 
 
-def purge(*, older_than: timedelta, dry_run: bool = False) -> Purged:
-    """Mark the sessions that time has ended, and remove what ended longer ago than *older_than*.
+def _remove_ended(before: datetime, now: datetime, number: int) -> Iterator[int]:
+    for _ in _mark(Session.objects.due(now).filter(idle_expires_at__lt=before), now, number):
+        yield 0
+    marked = Session.objects.filter(revoked_at__isnull=False)
+    for end in _ENDS:
+        yield from cleaning.remove_rows(marked.filter(**{f"{end}__lt": before}), by=end, number=number)
 
-    A session that lives is never touched, so this may run beside every request, twice at once too.
-    """
-    now = timezone.now()
-    due = Session.objects.due(now)
-    gone = Session.objects.ended_before(now - older_than)
-    unused = Device.objects.filter(Q(trusted_until__isnull=True) | Q(trusted_until__lte=now)).unused_since(
-        now - older_than
-    )
-    stale = BrowserSession.objects.filter(expire_date__lt=now)
-    if dry_run:
-        return Purged(
-            expired=due.count(), sessions=gone.count(), devices=unused.count(), browser_sessions=stale.count()
+
+def _mark(due: QuerySet[Session], now: datetime, number: int) -> Iterator[int]:
+    """Mark *due* in batches; yield how many each marked."""
+    alias = router.db_for_write(Session)
+    left, client = due.using(alias), Client.local("cleanup")
+    while True:
+        with transaction.atomic(using=alias, durable=True):
+            batch = list(cleaning.locked(left).order_by("idle_expires_at")[:number])
+            sessions.expire_locked(batch, client=client, now=now)
+        if not batch:
+            return
+        yield len(batch)
+        left = due.using(alias).filter(idle_expires_at__gte=batch[-1].idle_expires_at)
+
+
+def _unused(before: datetime, now: datetime) -> QuerySet[Device]:
+    return Device.objects.untrusted(now).unused_since(before)
+
+
+CHORES = [
+    cleaning.Chore(
+        name="expired",
+        says="sessions that time has ended and nobody has shown since, each with its event",
+        done="marked",
+        age=lambda: cleaning.AT_ONCE,
+        count=lambda _before, now: Session.objects.due(now).count(),
+        remove=_expire,
+    ),
+    cleaning.Chore(
+        name="sessions",
+        says="sessions that were ended, by an act or by time",
+        age=lambda: app_settings().SESSIONS_KEPT,
+        count=lambda before, _now: Session.objects.ended_before(before).count(),
+        remove=_remove_ended,
+    ),
+    cleaning.of_rows(
+        name="devices",
+        says="devices that are not trusted, name no session, and that nobody came from",
+        age=lambda: app_settings().DEVICES_KEPT,
+        rows=_unused,
+        by="last_seen_at",
+    ),
+]
+if apps.is_installed("django.contrib.sessions"):
+    CHORES.append(
+        cleaning.of_rows(
+            name="browser-sessions",
+            says="rows of Django's own session table that are over",
+            age=lambda: app_settings().BROWSER_SESSIONS_KEPT,
+            rows=lambda before, _now: apps.get_model("sessions", "Session").objects.filter(expire_date__lt=before),
+            by="expire_date",
         )
-    return Purged(
-        expired=_expire_all(now),
-        sessions=gone.delete()[0],
-        devices=unused.delete()[0],
-        browser_sessions=stale.delete()[0],
     )
-
-
-def _expire_all(now: datetime) -> int:
-    client = Client.local("cleanup")
-    marked = 0
-    while batch := list(Session.objects.due(now)[:_BATCH]):
-        with transaction.atomic(durable=True):
-            marked += sum(_expire(session, client, now) for session in batch)
-    return marked
-
-
-def _expire(session: Session, client: Client, now: datetime) -> bool:
-    reason = RevokeReason.ABSOLUTE if session.absolute_expires_at <= now else RevokeReason.IDLE
-    return expire(session=session, reason=reason, client=client, now=now)

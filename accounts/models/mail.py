@@ -24,9 +24,12 @@ class MailQuerySet(models.QuerySet["Mail"]):
         """Keep what should be sent now, what a dead worker left behind included."""
         return self.filter(state__in=(MailState.QUEUED, MailState.SENDING), next_try_at__lte=now)
 
-    def finished_before(self, moment: datetime) -> Self:
-        done = (MailState.SENT, MailState.DROPPED, MailState.FAILED)
-        return self.filter(state__in=done, created_at__lt=moment)
+    def finished_before(self, moment: datetime, state: MailState) -> Self:
+        """Keep the mails in *state*, one that is final, whose last try was before *moment*.
+
+        Of a finished mail ``next_try_at`` is when the last claim ran out: some minutes after that try.
+        """
+        return self.filter(state=state, next_try_at__lt=moment)
 
 
 class Mail(models.Model):
