@@ -120,20 +120,6 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("FAILED_MAILS_KEPT", "90d", "How long a mail stays that was given up.", "ACCOUNTS", 0),
         _duration("COUNTERS_KEPT", "0s", "How long a counter of a limit stays after its window.", "GATEHOUSE", 0),
     ),
-    "Clean-up": (
-        _duration("SESSIONS_KEPT", "30d", "How long an ended session stays for its owner's history.", "SESSIONS", 0),
-        _duration("DEVICES_KEPT", "30d", "How long a device stays that nobody uses and no session names.", "SESSIONS"),
-        _duration(
-            "BROWSER_SESSIONS_KEPT", "0s", "How long a row of Django's own session table stays when over.", "SESSIONS", 0
-        ),
-        _duration("UNVERIFIED_KEPT", "30d", "How long an account stays whose address nobody proves.", "ACCOUNTS"),
-        _duration("LINKS_KEPT", "30d", "How long a mailed link stays after its end.", "ACCOUNTS", 0),
-        _duration("CHALLENGES_KEPT", "30d", "How long a half-done sign-in stays after its end.", "ACCOUNTS", 0),
-        _duration("FAILURES_KEPT", "30d", "How long staff see the last wrong password of somebody.", "ACCOUNTS", 0),
-        _duration("MAILS_KEPT", "30d", "How long a mail stays that was sent or dropped.", "ACCOUNTS", 0),
-        _duration("FAILED_MAILS_KEPT", "90d", "How long a mail stays that was given up.", "ACCOUNTS", 0),
-        _duration("COUNTERS_KEPT", "0s", "How long a counter of a limit stays after its window.", "GATEHOUSE", 0),
-    ),
     "Processes and logs": (
         _number("WEB_WORKERS", "1", "Web processes. Two a core in production is a fair start."),
         _number("WEB_THREADS", "32", "Threads in each web process; most of them wait."),

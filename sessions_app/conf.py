@@ -39,10 +39,6 @@ class SessionSettings:
     DEVICES_KEPT: timedelta = timedelta(days=30)  # how long a device stays that nobody uses and nothing names
     BROWSER_SESSIONS_KEPT: timedelta = timedelta(0)  # how long a row of Django's session table stays after its end
 
-    SESSIONS_KEPT: timedelta = timedelta(days=30)  # how long an ended session stays for the account's history
-    DEVICES_KEPT: timedelta = timedelta(days=30)  # how long a device stays that nobody uses and nothing names
-    BROWSER_SESSIONS_KEPT: timedelta = timedelta(0)  # how long a row of Django's own session table stays when it is over
-
     CACHE_URL: str = ""  # redis://host:6379/0 keeps live sessions for at most 5 seconds; empty: only the database
     CACHE_PATIENCE: timedelta = timedelta(milliseconds=50)  # how long Redis is waited for
     CACHE_LEAVES_OUT: tuple[str, ...] = ("password",)  # columns of the user model that a request reads only if it asks

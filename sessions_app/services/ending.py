@@ -154,29 +154,6 @@ def _end_locked(ending: list[Session], changes: dict[str, Any], client: Client, 
         announce(_ended(session, client, actor or Actor.system()))
 
 
-def expire_locked(ending: list[Session], *, client: Client, now: datetime) -> None:
-    """Mark *ending*, sessions that time has ended and whose rows the caller's transaction holds, each with its event."""
-    require_transaction()
-    for reason in sorted(EXPIRY):
-        _end_locked([one for one in ending if one.end(now) == reason], _ending(reason, now, Actor.system(), ""), client)
-
-
-def revoke_locked(ending: list[Session], *, reason: RevokeReason, client: Client, actor: Actor, by: str) -> None:
-    """End *ending*, live sessions whose rows the caller's transaction holds, each with its event."""
-    require_transaction()
-    _end_locked(ending, _ending(reason, timezone.now(), actor, by), client, actor)
-
-
-def _end_locked(
-    ending: list[Session], changes: dict[str, Any], client: Client, actor: Actor | None = None
-) -> None:
-    keys = [session.pk for session in ending]
-    Session.objects.filter(pk__in=keys, revoked_at__isnull=True).update(**changes)
-    for session in ending:
-        take_over(session, changes)
-        announce(_ended(session, client, actor or Actor.system()))
-
-
 def _end_claimed(claims: tokens.Claims, client: Client) -> Session | None:
     with transaction.atomic(durable=True):
         session = principal.find(claims.sid)
