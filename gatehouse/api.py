@@ -240,6 +240,8 @@ def _refuse_media_type(request: Request) -> None:
 
 def _read_query(request: Request, serializer: type[StrictSerializer] | None) -> dict[str, Any]:
     """Return the validated query; a parameter that is unknown, or there twice without being a list, is refused."""
+    if serializer is None and not request.query_params:
+        return {}
     bound = (serializer or StrictSerializer)(data=request.query_params, context={"request": request})
     errors = [] if bound.is_valid() else list(_query_errors(bound.errors))
     seen = {error.field for error in errors}

@@ -58,7 +58,7 @@ def sid_of(request: HttpRequest) -> UUID | None:
 def end_reason_of(request: HttpRequest) -> RevokeReason | None:
     """Return why the session that this browser last had came to its end, until somebody signs in."""
     value = request.session.get(_ENDED)
-    return RevokeReason(value) if value in RevokeReason.values else None
+    return RevokeReason(value) if value is not None and value in RevokeReason.values else None
 
 
 def set_principal(request: HttpRequest, principal: Principal | None) -> None:

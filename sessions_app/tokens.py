@@ -136,11 +136,10 @@ def access_for(session: Session) -> str:
 
 def read_access(raw: str, *, allow_expired: bool = False) -> AccessClaims:
     """Return what an access token says; raises access_invalid, access_expired."""
-    payload = _verified(raw, ACCESS, Problem("access_invalid"))
-    auth_time = payload.get("auth_time")
-    if not isinstance(auth_time, int) or not _is_time(auth_time):
+    backend = _backend_named_by(raw, ACCESS)
+    if backend is None:
         raise Problem("access_invalid")
-    claims = AccessClaims(**_claims(payload, Problem("access_invalid")), auth_time=auth_time)
+    claims = _access_claims(backend, raw)
     if not allow_expired and _is_over(claims):
         raise Problem("access_expired")
     return claims
@@ -151,7 +150,10 @@ def read_refresh(raw: str, *, allow_expired: bool = False) -> RefreshClaims:
 
     The verdict on a refresh asks the row before the clock, so rotation allows an expired one here.
     """
-    payload = _verified(raw, REFRESH, Problem("refresh_invalid"))
+    backend = _backend_named_by(raw, REFRESH)
+    if backend is None:
+        raise Problem("refresh_invalid")
+    payload = _payload(backend, raw, REFRESH, Problem("refresh_invalid"))
     claims = RefreshClaims(**_claims(payload, Problem("refresh_invalid")))
     if not allow_expired and _is_over(claims):
         raise Problem("session_expired")
@@ -188,6 +190,20 @@ def _refresh_for(session: Session) -> str:
     return _backend(named or keyring.signing_key(), app_settings()).write(REFRESH, payload)
 
 
+@lru_cache(maxsize=1024)
+def _access_claims(backend: KeyBackend, raw: str) -> AccessClaims:
+    """Return what *raw* says; raises access_invalid.
+
+    One token comes with many requests, and the same bytes verify under the same key every time. What may change is
+    asked every time: whether the key is retired, the clock, and the session.
+    """
+    payload = _payload(backend, raw, ACCESS, Problem("access_invalid"))
+    auth_time = payload.get("auth_time")
+    if not isinstance(auth_time, int) or not _is_time(auth_time):
+        raise Problem("access_invalid")
+    return AccessClaims(**_claims(payload, Problem("access_invalid")), auth_time=auth_time)
+
+
 def _further_claims(user: Any) -> dict[str, Any]:
     path = app_settings().CLAIMS
     if not path:
@@ -196,10 +212,7 @@ def _further_claims(user: Any) -> dict[str, Any]:
     return claims_of(user)
 
 
-def _verified(raw: str, kind: str, problem: Problem) -> dict[str, Any]:
-    backend = _backend_named_by(raw, kind)
-    if backend is None:
-        raise problem
+def _payload(backend: KeyBackend, raw: str, kind: str, problem: Problem) -> dict[str, Any]:
     try:
         payload = backend.read(raw)
     except TokenBackendError as error:
@@ -214,15 +227,21 @@ def _backend_named_by(raw: str, kind: str) -> KeyBackend | None:
     match = _COMPACT.fullmatch(raw)
     if match is None:
         return None
-    try:
-        header = json.loads(base64url_decode(match.group(1)))
-    except ValueError:
-        return None
+    header = _header(match.group(1))
     kid = header.get("kid") if isinstance(header, dict) else None
     key = keyring.verifying_key(kid) if isinstance(kid, str) else None
     if key is None or header != {"alg": key.algorithm, "kid": key.kid, "typ": _HEADER_TYPES[kind]}:
         return None
     return _backend(key, app_settings())
+
+
+@lru_cache(maxsize=64)
+def _header(coded: str) -> Any:
+    """Return what the first part of a token says, or None; all tokens of a key and a kind have the same."""
+    try:
+        return json.loads(base64url_decode(coded))
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=16)
