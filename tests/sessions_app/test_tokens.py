@@ -1,6 +1,7 @@
 """Tokens that are believed, and the corpus of those that are not (SECURITY.md, F)."""
 
 import base64
+import hmac
 import json
 import time
 import warnings
@@ -11,17 +12,58 @@ from uuid import uuid4
 import jwt
 import pytest
 import time_machine
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from django.utils import timezone
 
+from gatehouse import encryption
 from gatehouse.problems import Problem
 from sessions_app import keyring, tokens
-from sessions_app.models import Session
+from sessions_app.models import Session, SigningKey
 from tests.sessions_app.conftest import KEYS
 
 pytestmark = pytest.mark.django_db
 
 NOW = 1_790_000_000
 ACCESS_HEADER = {"typ": "at+jwt"}
+PUBLIC = ("EdDSA", "RS256")
+RETIRED = "retired-key-0123"
+
+# Two keys of each algorithm: one in force, and another. RSA keys take their time, so they are made once.
+PAIRS: dict[str, tuple[Any, Any]] = {
+    "HS256": (KEYS[0], "another-key-0123456789-abcdefghijklmnop"),
+    "EdDSA": (Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()),
+    "RS256": (generate_private_key(65537, 3072), generate_private_key(65537, 3072)),
+}
+
+
+@pytest.fixture(params=PAIRS)
+def algorithm(request: pytest.FixtureRequest, db: None) -> str:
+    """The algorithm that tokens are signed with: by a key of the settings, or by one of the table."""
+    name: str = request.param
+    if name in PUBLIC:
+        plant(name)
+    assert keyring.signing_key().algorithm == name
+    return name
+
+
+def plant(algorithm: str) -> None:
+    """Put the first key of *algorithm* into the table, in force, and a retired one beside it."""
+    now = timezone.now()
+    for kid, key, ended in (("planted-key-0123", 0, None), (RETIRED, 1, now)):
+        private = PAIRS[algorithm][key]
+        text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        SigningKey.objects.create(
+            kid=kid,
+            algorithm=algorithm,
+            private=encryption.encrypt(text, keyring.seal_context(kid, algorithm)),
+            public=keyring.public_pem(private.public_key()),
+            created_at=now,
+            activated_at=now,
+            retired_at=ended,
+        )
+    keyring.forget()
 
 
 def test_an_access_token_says_what_the_contract_says(session: Session, settings: Any) -> None:
@@ -47,7 +89,7 @@ def claims_of(user: Any) -> dict[str, Any]:
     return {"role": "user", "sid": "a host cannot replace a claim of ours"}
 
 
-def test_a_refresh_token_is_rebuilt_from_its_row_to_the_same_bytes(session: Session) -> None:
+def test_a_refresh_token_is_rebuilt_from_its_row_to_the_same_bytes(algorithm: str, session: Session) -> None:
     first = tokens.issue(session)
     again = tokens.issue(Session.objects.select_related("user").get(pk=session.pk))
     assert again.refresh_token == first.refresh_token
@@ -124,15 +166,27 @@ def good_claims() -> dict[str, Any]:
 
 
 def forge(
-    *, key: str = KEYS[0], algorithm: str = "HS256", header: dict[str, Any] | None = None, drop: str = "", **claims: Any
+    *, key: Any = None, algorithm: str = "", header: dict[str, Any] | None = None, drop: str = "", **claims: Any
 ) -> str:
-    """Sign claims as we would, but for what is named."""
+    """Sign claims as we would, with the key that signs, but for what is named."""
     payload = good_claims() | claims
     payload.pop(drop, None)
-    headers = {"kid": keyring.signing_key().kid} | ACCESS_HEADER | (header or {})
+    signing = keyring.signing_key()
+    headers = {"kid": signing.kid} | ACCESS_HEADER | (header or {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return jwt.encode(payload, key, algorithm=algorithm, headers=headers)
+        return jwt.encode(payload, key or signing.signing, algorithm=algorithm or signing.algorithm, headers=headers)
+
+
+def another() -> Any:
+    """Return a good key of the algorithm in force, which is not ours."""
+    return PAIRS[keyring.signing_key().algorithm][1]
+
+
+def maced(key: bytes, **header: Any) -> str:
+    """Return a token whose signature is a MAC under *key*, whatever signs in truth (RFC 8725, 2.1)."""
+    signing_input = f"{segment(header_of(alg='HS256') | header)}.{segment(good_claims())}"
+    return f"{signing_input}.{segment(hmac.digest(key, signing_input.encode(), 'sha256'))}"
 
 
 def by_hand(header: Any, payload: Any, signature: str = "") -> str:
@@ -146,14 +200,19 @@ def segment(value: Any) -> str:
 
 def resigned(header: bytes, payload: bytes) -> str:
     """Sign any octets with our own key: what only a thief of the key could do."""
+    return signed_as(keyring.signing_key().algorithm, header, payload)
+
+
+def signed_as(name: str, header: bytes, payload: bytes) -> str:
     signing_input = f"{segment(header)}.{segment(payload)}"
-    algorithm = jwt.get_algorithm_by_name("HS256")
-    signature = algorithm.sign(signing_input.encode(), algorithm.prepare_key(KEYS[0]))
+    algorithm = jwt.get_algorithm_by_name(name)
+    signature = algorithm.sign(signing_input.encode(), algorithm.prepare_key(keyring.signing_key().signing))
     return f"{signing_input}.{segment(signature)}"
 
 
 def header_of(**more: Any) -> dict[str, Any]:
-    return {"alg": "HS256", "kid": keyring.signing_key().kid, "typ": "at+jwt"} | more
+    signing = keyring.signing_key()
+    return {"alg": signing.algorithm, "kid": signing.kid, "typ": "at+jwt"} | more
 
 
 def with_signature(change: Callable[[str], str]) -> str:
@@ -164,7 +223,7 @@ def with_signature(change: Callable[[str], str]) -> str:
 def non_canonical(signature: str) -> str:
     """Return other text that the same octets are read from by a lenient decoder."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    return signature[:-1] + alphabet[alphabet.index(signature[-1]) + 1]
+    return signature[:-1] + alphabet[alphabet.index(signature[-1]) ^ 1]
 
 
 FORGED: dict[str, Callable[[], str]] = {
@@ -173,16 +232,19 @@ FORGED: dict[str, Callable[[], str]] = {
     "F01 alg NONE": lambda: by_hand(header_of(alg="NONE"), good_claims()),
     "F01 alg empty": lambda: by_hand(header_of(alg=""), good_claims()),
     "F01 alg none with a signature": lambda: by_hand(header_of(alg="none"), good_claims(), "AAAA"),
-    "F02 the name of the key as key": lambda: forge(key=keyring.signing_key().kid),
-    "F03 an empty key": lambda: resign_with(b""),
-    "F04 another key": lambda: forge(key="another-key-0123456789-abcdefghijklmnop"),
-    "F04 an older key under the name of the newer": lambda: forge(key=KEYS[1]),
-    "F05 a weak key": lambda: forge(key="secret"),
+    "F02 the name of the key as key": lambda: maced(keyring.signing_key().kid.encode()),
+    "F03 an empty key": lambda: maced(b""),
+    "F04 another key": lambda: forge(key=another()),
+    "F04 an older key under the name of the newer": lambda: maced(KEYS[1].encode()),
+    "F05 a weak key": lambda: maced(b"secret"),
+    "F06 kid of another key of ours": lambda: forge(header={"kid": keyring.from_secret(KEYS[1]).kid}),
+    "F06 kid of a retired key": lambda: forge(key=another(), header={"kid": RETIRED}),
+    "F06 kid of a retired key, signed with the one in force": lambda: forge(header={"kid": RETIRED}),
     "F06 kid a path": lambda: forge(header={"kid": "../../dev/null"}),
     "F06 kid SQL": lambda: forge(header={"kid": "' OR 1=1 --"}),
     "F06 kid a URL": lambda: forge(header={"kid": "https://evil.test/key"}),
     "F06 kid huge": lambda: forge(header={"kid": "k" * 100_000}),
-    "F06 kid missing": lambda: resigned(json.dumps({"alg": "HS256", "typ": "at+jwt"}).encode(), body()),
+    "F06 kid missing": lambda: resigned(json.dumps({"alg": header_of()["alg"], "typ": "at+jwt"}).encode(), body()),
     "F06 kid a number": lambda: resigned(json.dumps(header_of(kid=1)).encode(), body()),
     "F07 jku": lambda: forge(header={"jku": "https://evil.test/jwks"}),
     "F07 x5u": lambda: forge(header={"x5u": "https://evil.test/x5u"}),
@@ -262,28 +324,99 @@ def forge_any(**claims: Any) -> str:
     return resigned(json.dumps(header_of()).encode(), json.dumps(good_claims() | claims).encode())
 
 
-def resign_with(key: bytes) -> str:
-    signing_input = f"{segment(header_of())}.{segment(good_claims())}"
-    algorithm = jwt.get_algorithm_by_name("HS256")
-    return f"{signing_input}.{segment(algorithm.sign(signing_input.encode(), key))}"
-
-
 def changed_payload() -> str:
     head, _, signature = forge().split(".")
     return f"{head}.{segment(good_claims() | {'role': 'super_admin'})}.{signature}"
 
 
-def test_what_forge_makes_is_good_when_nothing_is_changed() -> None:
+def test_what_forge_makes_is_good_when_nothing_is_changed(algorithm: str) -> None:
     assert tokens.read_access(forge()).sub == "1"
     assert tokens.read_access(resigned(json.dumps(header_of()).encode(), body())).sub == "1"
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_a_forged_token_is_refused(name: str) -> None:
-    raw = FORGED[name]()
+def test_a_forged_token_is_refused(name: str, algorithm: str) -> None:
+    believe_nothing(FORGED[name]())
+
+
+def believe_nothing(raw: str) -> None:
     assert refusal(raw) == "access_invalid"
     with pytest.raises(Problem, match="refresh_invalid"):
         tokens.read_refresh(raw, allow_expired=True)
+
+
+def public_texts() -> dict[str, bytes]:
+    """Return what everybody may know of the key in force, in the ways it is written."""
+    public = keyring.signing_key().verifying
+    pem = keyring.public_pem(public).encode()
+    (jwk,) = tokens.public_jwks()
+    return {
+        "PEM": pem,
+        "PEM without its last line break": pem.strip(),
+        "PEM with other line breaks": pem.replace(b"\n", b"\r\n"),
+        "PEM with spaces": pem.replace(b"\n", b" \n"),
+        "PEM with a blank line before": b"\n" + pem,
+        "PEM in one line": pem.replace(b"\n", b""),
+        "DER": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "JWK": json.dumps(jwk).encode(),
+        "JWK without spaces": json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode(),
+        "JWK set": json.dumps({"keys": [jwk]}).encode(),
+        "number": jwk.get("x", jwk.get("n", "")).encode(),
+        "octets of the number": base64.urlsafe_b64decode(jwk.get("x", jwk.get("n", "")) + "=="),
+    }
+
+
+@pytest.mark.parametrize("algorithm", PUBLIC, indirect=True)
+def test_f02_a_public_key_is_no_secret(algorithm: str) -> None:
+    """In every spelling, under its own name, under that of a shared secret, and under none."""
+    for text in public_texts().values():
+        believe_nothing(maced(text))
+        believe_nothing(maced(text, alg=algorithm))
+        believe_nothing(maced(text, kid=keyring.from_secret(KEYS[0]).kid))
+        believe_nothing(maced(text, kid=""))
+
+
+SWAPS = [
+    ("HS256", "HS512"),
+    ("HS256", "HS384"),
+    ("RS256", "RS512"),
+    ("RS256", "PS256"),
+    ("EdDSA", "Ed25519"),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "other"), SWAPS, indirect=["algorithm"])
+def test_f01_a_good_key_signs_by_no_other_algorithm_of_its_kind(algorithm: str, other: str) -> None:
+    name = "EdDSA" if other == "Ed25519" else other
+    believe_nothing(signed_as(name, json.dumps(header_of(alg=other)).encode(), body()))
+    if name != algorithm:
+        believe_nothing(signed_as(name, json.dumps(header_of()).encode(), body()))
+
+
+@pytest.mark.parametrize("alg", ["HS256", "EdDSA", "RS256", "ES256", "ES256K", "none", "HS256 ", "eddsa"])
+def test_f01_a_header_names_no_other_algorithm_than_the_key_has(algorithm: str, alg: str) -> None:
+    if alg != algorithm:
+        believe_nothing(resigned(json.dumps(header_of(alg=alg)).encode(), body()))
+
+
+def test_f26_tokens_of_each_algorithm_are_believed_side_by_side(session: Session) -> None:
+    by_settings = tokens.issue(session)
+    plant("EdDSA")
+    by_table = tokens.access_for(session)
+    assert jwt.get_unverified_header(by_table)["alg"] == "EdDSA"
+    for raw in (by_settings.access_token, by_table):
+        assert tokens.read_access(raw).sid == session.pk
+    assert tokens.read_refresh(by_settings.refresh_token).sid == session.pk
+
+
+def test_e02_a_refresh_token_is_signed_again_by_the_key_that_its_row_names(session: Session) -> None:
+    first = tokens.issue(session).refresh_token
+    plant("EdDSA")
+    assert tokens.issue(session).refresh_token == first
+    session.refresh_kid = RETIRED
+    again = tokens.issue(session).refresh_token
+    assert jwt.get_unverified_header(again)["kid"] == keyring.signing_key().kid
+    assert payload_of(again) == payload_of(first)
 
 
 def test_f22_a_long_token_costs_nothing() -> None:
