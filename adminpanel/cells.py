@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -27,6 +27,11 @@ def text(value: str | None) -> SafeString:
 def source(ip: str | None) -> SafeString:
     """Return an address of the network, on one line where there is room."""
     return format_html('<bdi class="source">{}</bdi>', ip or "–")
+
+
+def action(name: str) -> SafeString:
+    """Return the name of an event, which may go on on a new line after each part of it."""
+    return format_html_join(SafeString("_<wbr>"), "{}", ((part,) for part in name.split("_")))
 
 
 def badge(word: Any, look: str = "") -> SafeString:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -89,8 +90,8 @@ class EventAdmin(ReadOnlyAdmin):
         return cells.link(self.url_of(event.pk), cells.time(event.timestamp))
 
     @admin.display(description=_("Event"))
-    def what(self, event: Event) -> str:
-        return event.action
+    def what(self, event: Event) -> SafeString:
+        return cells.action(event.action)
 
     @admin.display(description=_("Outcome"))
     def outcome(self, event: Event) -> Any:

@@ -68,7 +68,11 @@ def wait_for_code(seconds: int) -> str:
 
 def codes_left(left: int) -> str:
     """Return what is said after a recovery code was used."""
-    said = ngettext("Each code works once. You have %(n)d left.", "Each code works once. You have %(n)d left.", left)
+    said = ngettext(
+        "You used a recovery code. Each works once, and %(n)d is left.",
+        "You used a recovery code. Each works once, and %(n)d are left.",
+        left,
+    )
     return said % {"n": left}
 
 

@@ -6,7 +6,12 @@ from django import template
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.utils.html import strip_tags
 
+from adminpanel import cells
+
 register = template.Library()
+
+
+register.filter("action", cells.action)
 
 
 @register.simple_tag

@@ -1,10 +1,10 @@
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -14,6 +14,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 
 from gatehouse.client import client_of
+from gatehouse.pages import safe_next
 from gatehouse.problems import Problem
 from sessions_app import browser
 from sessions_app import services as sessions
@@ -64,6 +65,7 @@ class EndSessionPage(LoginRequiredMixin, View):
         ended = sessions.end_own(user=request.user, session_id=session_id, current=current, client=client_of(request))
         if session_id == current.pk:
             browser.sign_out(request)
+            messages.success(request, _("You are signed out."))
             return SeeOther(resolve_url(settings.LOGIN_URL))
         said = _("The session was signed out.") if ended else _("That session had already ended.")
         messages.success(request, said)
@@ -81,6 +83,20 @@ class EndOthersPage(LoginRequiredMixin, View):
         said = ngettext("%(count)s other session was signed out.", "%(count)s other sessions were signed out.", count)
         messages.success(request, said % {"count": count})
         return SeeOther(resolve_url("sessions_app:list"))
+
+
+@method_decorator(never_cache, name="dispatch")
+class StayPage(LoginRequiredMixin, View):
+    """Begin the idle time anew; a script that asks is told how many seconds there are, a form goes back to its page."""
+
+    http_method_names: ClassVar[list[str]] = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        current, now = _current(request), timezone.now()
+        sessions.stay(current, client_of(request), now)
+        if request.accepts("text/html"):
+            return SeeOther(safe_next(request, resolve_url(settings.LOGIN_REDIRECT_URL)))
+        return JsonResponse({"seconds_left": int((current.expires_at - now).total_seconds())})
 
 
 def _current(request: HttpRequest) -> Session:

@@ -54,7 +54,7 @@ class Staff:
 
 def text_of(answer: Any) -> str:
     """Return the words of a page, without its markup."""
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode().replace("<wbr>", "")).split())
 
 
 def notices(answer: Any) -> list[str]:

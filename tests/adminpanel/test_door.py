@@ -159,7 +159,7 @@ def test_a_recovery_code_works_once(admin: Staff):
     answer = admin.post("login/recovery/", {"code": code.upper().replace("-", " ")})
     assert (answer.status_code, answer["Location"]) == (303, "/admin/")
     page = admin.get()
-    assert notices(page) == ["Each code works once. You have 9 left."]
+    assert notices(page) == ["You used a recovery code. Each works once, and 9 are left."]
     assert Session.objects.get().factors == ["password", "recovery"]
     other = Browser()
     other.post("/admin/login/", {"email": admin.user.email, "password": PASSWORD})

@@ -112,5 +112,5 @@ def with_a_recovery_code(holder: AppHolder) -> None:
     page.get_by_label("Recovery code").fill(holder.recovery[0].upper().replace("-", " "))
     holder.press("Continue")
     holder.sees("Your security")
-    assert "Each code works once. You have 9 left." in page.get_by_role("status").inner_text()
+    assert "You used a recovery code. Each works once, and 9 are left." in page.get_by_role("status").inner_text()
     assert "9 left" in page.get_by_role("region", name="How you sign in").inner_text()

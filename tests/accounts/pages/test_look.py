@@ -1,15 +1,18 @@
 """What every page promises: nothing inline, nothing foreign, the host's own look, errors that speak plainly."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.template.loader import get_template, render_to_string
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.pages import theme
+from accounts.templatetags.moments import until
 from tests.accounts.pages.person import Person, text_of
 
 BANNED = re.compile(r"\b(please|sorry|oops|invalid|valid|forbidden)\b", re.IGNORECASE)
@@ -143,3 +146,18 @@ def test_language_is_offered_only_where_there_is_a_choice(person: Person):
 @pytest.mark.parametrize("name", ["otp-resend", "otp-cancel"])
 def test_what_changes_something_takes_no_get(person: Person, name: str):
     assert person.browser.get(reverse(f"accounts:{name}")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (20, "20 seconds"),
+        (61, "2 minutes"),
+        (599.5, "10 minutes"),
+        (5400, "90 minutes"),
+        (84600, "23\xa0hours, 30\xa0minutes"),
+    ],
+)
+def test_a_pause_is_never_told_too_short(seconds, words):
+    with time_machine.travel("2026-01-05T08:30:00Z", tick=False):
+        assert until(timezone.now() + timedelta(seconds=seconds)) == words

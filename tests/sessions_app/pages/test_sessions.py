@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.messages import get_messages
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -74,6 +75,7 @@ def test_signing_out_of_the_one_at_hand_leads_to_the_sign_in_page(browser: Brows
     answer = browser.post(f"{URL}/{row.pk}/end")
     assert answer.status_code == 303
     assert "login" in answer["Location"]
+    assert [str(said) for said in get_messages(answer.wsgi_request)] == ["You are signed out."]
     row.refresh_from_db()
     assert row.revoked_reason == RevokeReason.SIGNED_OUT
     assert browser.get(URL).status_code == 302
