@@ -4,8 +4,9 @@
    read (ASVS 6.3.1). It is the same for addresses that nobody has (ASVS 6.3.8).
 2. An address is counted together with the network that the try came from, and alone; a device that the account
    trusts has a count of its own, so that a stranger cannot keep the owner out.
-3. A success gives back only its own reservation. Nobody resets somebody else's count by signing in to his own account.
-4. django-axes records the failures for staff to see and lift. It decides nothing, and this is its only importer.
+3. The limit of the ip goes into the same statement, refuses first, and is used up by every try, right or wrong.
+4. A success gives back only its own reservation. Nobody resets somebody else's count by signing in to his own account.
+5. django-axes records the failures for staff to see and lift. It decides nothing, and this is its only importer.
 """
 
 import time
@@ -23,6 +24,7 @@ from django.utils import timezone
 
 from gatehouse import hashing, limits
 from gatehouse.client import Client
+from gatehouse.limits import Hit, LimitReached, Usage
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +39,7 @@ class Reservation:
 
     email_key: str
     client: Client
-    hits: tuple[tuple[str, str], ...]
+    hits: tuple[Hit, ...]
 
     def release(self) -> None:
         """Give the try back: the password was right."""
@@ -61,19 +63,27 @@ class Reservation:
                     log.warning("failure_not_recorded")  # the count that decides is kept elsewhere
 
 
-def reserve(*, email_key: str, client: Client, device_id: str | None) -> Reservation:
+def reserve(
+    *, email_key: str, client: Client, device_id: str | None, ip_limit: str, usages: dict[str, Usage]
+) -> Reservation:
     """Count a try of a password for *email_key*; *device_id* names a device that its account trusts.
 
-    Raises gatehouse.limits.LimitReached (account_locked, with ``retry_after`` in seconds).
+    *ip_limit* is the limit that the door sets to an ip; *usages* is told how much of it is used up.
+    Raises gatehouse.limits.LimitReached (rate_limited by *ip_limit*, else account_locked).
     """
+    ip: Hit = (ip_limit, client.network)
     if device_id is None:
-        hits: tuple[tuple[str, str], ...] = (
+        hits: tuple[Hit, ...] = (
             (_ADDRESS_IP, f"{email_key} {client.network}"),
             (_ADDRESS, email_key),
         )
     else:
         hits = ((_DEVICE, f"{email_key} {device_id}"),)
-    limits.take(None, *hits)
+    try:
+        usages[ip_limit] = limits.take(None, ip, *hits)[0]
+    except LimitReached as problem:
+        _use_up(ip, problem, usages)
+        raise
     return Reservation(email_key, client, hits)
 
 
@@ -126,6 +136,20 @@ def axes_ip(request: HttpRequest) -> str | None:
     """Give django-axes the address that the client has for all of us (its setting AXES_CLIENT_IP_CALLABLE)."""
     client = getattr(request, "client", None)
     return client.ip if client else request.META.get("REMOTE_ADDR")
+
+
+def _use_up(ip: Hit, refused: LimitReached, usages: dict[str, Usage]) -> None:
+    """Count a refused try against its ip: whoever knocks at a locked address uses up his own tries all the same."""
+    name = ip[0]
+    if refused.usage.limit.name == name:
+        usages[name] = refused.usage
+        return
+    try:
+        usages[name] = limits.take(None, ip)[0]
+    except LimitReached as problem:
+        usages[name] = problem.usage
+        if not refused.usage.is_first_over:  # a lockout that begins is told, whatever else refuses
+            raise
 
 
 def _request_of(client: Client) -> HttpRequest:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.db import connections
+from django.db.models import Exists
 
 from gatehouse.text import InvalidEmail, normalise_email
 
@@ -17,13 +18,16 @@ A = TypeVar("A", bound="AbstractAccount")
 class AccountManager(BaseUserManager[A]):
     """Finds accounts by address. Accounts are made by the services, never here."""
 
-    def by_address(self, email: str) -> A | None:
-        """Return the account of *email* in any spelling, or None, also for what is no address."""
+    def by_address(self, email: str, **facts: Exists) -> A | None:
+        """Return the account of *email* in any spelling, or None, also for what is no address.
+
+        *facts* are asked in the same query, and are attributes of the account.
+        """
         try:
             _, key = normalise_email(email)
         except InvalidEmail:
             return None
-        return self.filter(email_key=key).first()
+        return self.annotate(**facts).filter(email_key=key).first()
 
     def lock(self, pk: UUID) -> None:
         """Lock an account until the end of the transaction.

@@ -11,6 +11,7 @@ from adminpanel.events import AdminAccessRefused
 from adminpanel.signals import refuse
 from gatehouse.client import client_of
 from gatehouse.events import Actor, FailureReason
+from gatehouse.limits import usages_of
 from gatehouse.pages import is_safe_path
 from gatehouse.problems import Problem
 from sessions_app import cookies
@@ -60,6 +61,7 @@ def arrival_of(request: HttpRequest) -> Arrival:
         client=client_of(request),
         device_token=cookies.read_device(request),
         keep=False,
+        usages=usages_of(request),
     )
 
 

@@ -89,7 +89,6 @@ class SignIn(AtTheDoor, FormPage):
         return {"ended": ended(getattr(self.request, "session_end_reason", None))}
 
     def act(self, form: PageForm) -> HttpResponse:
-        limits.take(self.request, ("staff_ip", self.client.network))
         typed = form.cleaned_data
         step = sign_in.begin(email=typed["email"], password=typed["password"], arrival=arrival_of(self.request))
         if not isinstance(step, CodeNeeded):

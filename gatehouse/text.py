@@ -7,6 +7,7 @@ comments, addresses of hosts in brackets, domains of one label, anything over 25
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 from django.core.exceptions import ValidationError
@@ -131,6 +132,7 @@ def _is_atom_character(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"
 
 
+@lru_cache(maxsize=1024)  # a sign-in reads one address three times, and few domains have most of them
 def _a_labels(domain: str) -> str:
     """Return *domain* as lower-case A-labels, or refuse it."""
     if not 3 <= len(domain) <= 253 or domain.endswith("."):

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from django.db.models import Exists, OuterRef
+
 from accounts.conf import app_settings
 from accounts.models import Method, Status, TotpDevice, User
 from sessions_app.models import Device, Door
@@ -23,6 +25,12 @@ class Entry(StrEnum):
 TAKEN = {Entry.ENTER: tuple(Method), Entry.MAILED_CODE: (Method.EMAIL,), Entry.APP: (Method.TOTP, Method.RECOVERY)}
 
 
+def find(address: str) -> User | None:
+    """Return the account of *address*, asked by the one query what may_enter() would ask of it by another."""
+    apps = TotpDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+    return User.objects.by_address(address, has_app=Exists(apps))
+
+
 def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) -> Entry:
     """Decide what somebody who proved a password still owes: the one gate of every path that opens a session.
 
@@ -35,7 +43,7 @@ def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) ->
         return Entry.UNKNOWN if door == Door.STAFF or user.is_staff else Entry.VERIFY_ADDRESS
     if user.status != Status.ACTIVE or (door == Door.STAFF and not user.is_staff):
         return Entry.UNKNOWN
-    has_app = TotpDevice.objects.filter(user=user, confirmed=True).exists()
+    has_app = _has_app(user)
     if user.is_staff:
         return Entry.APP if has_app else Entry.APP_MISSING
     if trusted is not None:
@@ -44,3 +52,8 @@ def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) ->
         return Entry.APP
     policy = app_settings().OTP_POLICY
     return Entry.ENTER if policy == "opt_in" or (policy == "new_device" and known) else Entry.MAILED_CODE
+
+
+def _has_app(user: User) -> bool:
+    found: bool | None = getattr(user, "has_app", None)  # as find() read it
+    return TotpDevice.objects.filter(user=user, confirmed=True).exists() if found is None else found

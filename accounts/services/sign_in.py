@@ -12,13 +12,14 @@ from accounts import events, links, lockout, mails, passwords
 from accounts.conf import app_settings
 from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, User
 from accounts.services import answers, codes
-from accounts.services.gate import TAKEN, Entry, may_enter
+from accounts.services.gate import TAKEN, Entry, find, may_enter
 from accounts.signals import announce, refuse, user_signed_in
 from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
-from gatehouse.limits import LimitReached
+from gatehouse.limits import LimitReached, Usage
 from gatehouse.problems import Problem
+from gatehouse.signals import note_limit
 from gatehouse.text import InvalidEmail, normalise_email
 from sessions_app import devices
 from sessions_app import services as sessions
@@ -61,17 +62,21 @@ class Arrival:
     client: Client
     device_token: str | None = field(default=None, repr=False)
     keep: bool = True
+    usages: dict[str, Usage] = field(default_factory=dict, repr=False)  # told to the client: gatehouse.limits.usages_of
+
+
+_IP_LIMITS = {Door.API: "login_ip", Door.PAGE: "login_ip", Door.STAFF: "staff_ip"}
 
 
 def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
     """Take the first step of a sign-in: one hash whatever the address, then what the gate says.
 
-    Raises invalid_credentials, account_locked, account_disabled, factor_required, service_unavailable.
+    Raises rate_limited, account_locked, invalid_credentials, account_disabled, factor_required, service_unavailable.
     FEATURES 11, 22; ASVS 6.3.1, 6.3.3, 6.3.8.
     """
     now = timezone.now()
     address, key = _address(email)
-    user = User.objects.by_address(address)
+    user = find(address)
     trusted = devices.is_trusted(user=user, token=arrival.device_token, now=now) if user else None
     reservation = _reserve(user, address, key, trusted, arrival)
     right, fresh = passwords.verify(password, user.password if user else None)
@@ -131,11 +136,15 @@ def _reserve(
     user: User | None, address: str, key: str, trusted: Device | None, arrival: Arrival
 ) -> lockout.Reservation:
     """Reserve a try of the password; a lockout is recorded, and its owner mailed once."""
-    client = arrival.client
+    client, ip_limit = arrival.client, _IP_LIMITS[arrival.door]
     device = str(trusted.pk) if trusted else None
     try:
-        return lockout.reserve(email_key=key, client=client, device_id=device)
+        return lockout.reserve(email_key=key, client=client, device_id=device, ip_limit=ip_limit, usages=arrival.usages)
     except LimitReached as problem:
+        if problem.usage.limit.name == ip_limit:
+            if problem.usage.is_first_over:
+                note_limit(client, ip_limit)
+            raise
         first, until = problem.usage.is_first_over, problem.retry_at
         locked = events.SignInLimitReached if first else events.SignInLocked
         with transaction.atomic(durable=True):

@@ -10,7 +10,7 @@ from bench.views import PASSWORD
 pytestmark = [pytest.mark.integration, pytest.mark.django_db, pytest.mark.urls("bench.urls")]
 
 MOST_FOR_THE_SESSION = 2
-FOR_THE_PASSWORD_STEP = 12  # counters 5, account, app, challenge, mail, event, and the two ends of the transaction
+FOR_THE_PASSWORD_STEP = 10  # counters 4, account, challenge, mail, event, and the two ends of the transaction
 
 
 @pytest.fixture

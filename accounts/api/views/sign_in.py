@@ -50,7 +50,6 @@ class LoginView(DoorView):
     def post(self, request: Request) -> Response:
         asked = self.body(request, LoginSerializer)
         arrival = _arrival(request, self.transport, asked.get("trust_token"), asked["device_name"])
-        limits.take(request, ("login_ip", arrival.client.network))
         step = sign_in.begin(email=asked["email"], password=asked["password"], arrival=arrival)
         match step:
             case CodeNeeded(challenge):
@@ -130,7 +129,7 @@ def _arrival(request: Request, transport: Transport, trust_token: str | None = N
     if device_name:
         client = replace(client, device_name=device_name)
     token = trust_token or (cookies.read_device(request._request) if transport == Transport.COOKIE else None)
-    return Arrival(Door.API, transport, client, token)
+    return Arrival(Door.API, transport, client, token, usages=limits.usages_of(request))
 
 
 def _signed_in(step: SignedIn) -> Response:

@@ -36,6 +36,7 @@ def arrival_of(request: HttpRequest, *, keep: bool = False) -> Arrival:
         client=client_of(request),
         device_token=cookies.read_device(request),
         keep=keep,
+        usages=limits.usages_of(request),
     )
 
 
@@ -68,7 +69,6 @@ class SignIn(SignedOutOnly, FormPage):
         return {"ended": words.ended(reason), "signup_open": app_settings().SIGNUP_OPEN}
 
     def act(self, form: PageForm) -> HttpResponse:
-        limits.take(self.request, ("login_ip", self.client.network))
         step = sign_in.begin(
             email=form.cleaned_data["email"],
             password=form.cleaned_data["password"],

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts import lockout
 from accounts.models import User
 from audit.models import Event
+from gatehouse import limits
 from tests.factories import EMAIL, Api, Mailbox, UserFactory, mark, problem, trail
 
 WRONG = "not the password at all"
@@ -51,7 +52,27 @@ def test_a02_twenty_from_anywhere_lock_the_address(api: Api, user: User) -> None
 def test_a03_one_network_tries_a_hundred_passwords_an_hour_over_all_addresses(api: Api) -> None:
     statuses = [api.login(f"person{number}@example.com", WRONG).status_code for number in range(105)]
     assert statuses == [401] * 100 + [429] * 5
+    assert trail()[100:] == [("excess_rate_limit_exceeded", "rate_limited")]
+    for number in range(100, 105):  # the refused ones used up nobody's tries
+        usage = limits.peek("login_address", f"person{number}@example.com")
+        assert usage is None or usage.hits == 0
     assert api.login("person0@example.com", WRONG, ip="198.51.100.1").status_code == 401
+
+
+def test_a03_knocking_at_a_locked_address_uses_up_the_tries_of_its_network(api: Api, user: User) -> None:
+    codes = [api.login(EMAIL, WRONG).json()["code"] for _turn in range(105)]
+    assert codes == ["invalid_credentials"] * 10 + ["account_locked"] * 90 + ["rate_limited"] * 5
+    problem("rate_limited", 429, api.login("somebody.else@example.com"))
+
+
+def test_an_answer_tells_of_the_network_s_tries_and_never_of_an_address_s(api: Api, user: User) -> None:
+    for left, answer in enumerate([api.login(EMAIL, WRONG), api.login(), api.login(EMAIL, WRONG)], start=1):
+        assert answer["RateLimit-Policy"] == '"login_ip";q=100;w=3600, "wide_ip";q=600;w=60'
+        assert answer["RateLimit"].startswith(f'"login_ip";r={100 - left};t=')  # a right password is counted, too
+    tries(api, EMAIL, 9)
+    locked = api.login()
+    problem("account_locked", 429, locked)
+    assert locked["RateLimit"].startswith('"login_ip";r=87;t=') and "address" not in locked["RateLimit"]
 
 
 def test_a04_the_owner_gets_in_from_a_trusted_device_while_others_are_locked_out(api: Api, user: User) -> None:
