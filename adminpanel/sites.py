@@ -18,6 +18,7 @@ from adminpanel import dashboard, sign_in
 from adminpanel.actions import ActPage
 from adminpanel.door import refuse_access, staff_of
 from adminpanel.reauthentication import Reauthenticate
+from sessions_app.pages.views import StayPage
 
 # Pages of Django's that have no place here: nobody sets a password in the admin, no field looks rows up by typing,
 # and no address tells whether a row of any table exists.
@@ -67,6 +68,7 @@ class StaffSite(AdminSite):
             path("login/recovery/", never_cache(sign_in.EnterRecoveryCode.as_view()), name="recovery"),
             path("login/cancel/", never_cache(sign_in.CancelSignIn.as_view()), name="cancel"),
             path("logout/", never_cache(sign_in.SignOut.as_view()), name="logout"),
+            path("stay/", self.admin_view(StayPage.as_view()), name="stay"),
             path("reauthenticate/", self.admin_view(Reauthenticate.as_view()), name="reauthenticate"),
             path("act/<slug:name>/", self.admin_view(ActPage.as_view()), name="act"),
         ]
