@@ -2,8 +2,9 @@
 
 1. Limits of sign-in, codes and mails are counted in the database by one atomic statement (ASVS 6.3.1, 2.4.1); a
    database that is away refuses everything anyway.
-2. The wide limit counts in the cache through django-ratelimit, and in this process where the cache is away: it is
-   never open.
+2. The wide limit and that of refreshing count in the cache through django-ratelimit, and in this process where the
+   cache is away: they are never open. A refresh token cannot be guessed, so its limit only holds down load, and must
+   not cost what it holds down: a write.
 3. A refused attempt uses up only the limit that refused it: whoever is stopped at his own address cannot go on
    using up the tries of somebody else's account.
 4. What a challenge counts in its own row (the pause between two codes, their number) is decided there, in the same
@@ -123,7 +124,7 @@ _ROWS = (
     Limit("reset_address", "address", 3, _HOUR, "Links to reset a password, for one address.", quiet=True),
     Limit("no_account_address", "address", 1, _DAY, "Mails that one address has no account.", quiet=True),
     Limit("link_ip", "ip", 100, _HOUR, "Tokens of links tried."),
-    Limit("refresh_ip", "ip", 600, _HOUR, "Sessions refreshed."),
+    Limit("refresh_ip", "ip", 600, _HOUR, "Sessions refreshed.", store="memory"),
     Limit("reauth_account", "account", 10, _QUARTER, "Passwords tried to confirm who it is."),
     Limit("staff_ip", "ip", 60, _HOUR, "Attempts at the staff door."),
     Limit("invalid_token_ip", "ip", 300, _HOUR, "Tokens that were refused."),

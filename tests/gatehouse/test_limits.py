@@ -143,7 +143,7 @@ def test_forty_at_once_pass_exactly_as_many_as_the_limit_says(race):
 
 @pytest.mark.django_db(transaction=True)
 def test_keys_in_any_order_do_not_lock_each_other_out(race):
-    names = [("login_ip", "x"), ("code_send_ip", "x"), ("link_ip", "x"), ("refresh_ip", "x")]
+    names = [("login_ip", "x"), ("code_send_ip", "x"), ("link_ip", "x"), ("resend_ip", "x")]
     results = race([lambda n=n: limits.take(None, *(names[n % 4 :] + names[: n % 4])) for n in range(20)])
     assert all(isinstance(result, list) for result in results), results
     assert {limits.peek(*name).hits for name in names} == {20}
