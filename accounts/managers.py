@@ -27,7 +27,8 @@ class AccountManager(BaseUserManager[A]):
             _, key = normalise_email(email)
         except InvalidEmail:
             return None
-        return self.annotate(**facts).filter(email_key=key).first()
+        found: A | None = self.annotate(**facts).filter(email_key=key).first()
+        return found
 
     def lock(self, pk: UUID) -> None:
         """Lock an account until the end of the transaction.
