@@ -38,6 +38,7 @@ class AccountSettings:
 
     VERIFY_TTL: timedelta = timedelta(hours=24)  # links that prove an address
     RESET_TTL: timedelta = timedelta(hours=1)  # links that let somebody set a new password
+    DISAVOW_TTL: timedelta = timedelta(days=7)  # links that disavow a sign-in
     ENROLMENT_TTL: timedelta = timedelta(hours=72)  # links that let staff set a password and an app
     TOTP_SETUP_TTL: timedelta = timedelta(minutes=30)  # how long an unconfirmed app may be confirmed
     RECOVERY_CODES: int = 10  # codes in a set

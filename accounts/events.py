@@ -60,6 +60,14 @@ class SignedIn(SecurityEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignInDisavowed(SecurityEvent):
+    """The owner of an account said that a sign-in was not theirs, by the link of the mail about it."""
+
+    action: ClassVar[str] = "authn_login_disavowed"
+    sessions_ended: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignInFailed(SecurityEvent):
     """A sign-in was refused."""
 
@@ -129,6 +137,7 @@ class FactorChanged(SecurityEvent):
     factor: str
     change: str
 
+
 @dataclass(frozen=True, kw_only=True)
 class PasswordChanged(SecurityEvent):
     """Somebody signed in changed the password, or was refused; a wrong present one is a failed reauthentication."""
@@ -158,7 +167,6 @@ class PasswordReset(SecurityEvent):
 
     action: ClassVar[str] = "authn_password_reset"
     sessions_ended: int = 0
-
 
 
 @dataclass(frozen=True, kw_only=True)

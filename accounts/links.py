@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import NoReturn
+from uuid import UUID
 
 from accounts.models import Link, LinkPurpose, User
 from gatehouse import hashing
@@ -13,15 +14,30 @@ PATHS = {
     LinkPurpose.VERIFY: "/account/verify/",
     LinkPurpose.ENROL: "/account/enrol/",
     LinkPurpose.RESET: "/account/password/reset/",
+    LinkPurpose.DISAVOW: "/account/disavow/",
 }
 
 
-def issue(*, user: User, purpose: LinkPurpose, life: timedelta, client: Client, now: datetime) -> Link:
-    """Make a link for *user* and close the one that was open; the caller holds the transaction."""
+def issue(
+    *,
+    user: User,
+    purpose: LinkPurpose,
+    life: timedelta,
+    client: Client,
+    now: datetime,
+    session_id: UUID | None = None,
+) -> Link:
+    """Make a link for *user* and close the one that was open; the caller holds the transaction.
+
+    With *session_id* it is about that session, and closes none that is about another.
+    """
     User.objects.lock(user.pk)
-    open_key = hashing.keyed_hash("open-link", user.pk, purpose)
+    about = () if session_id is None else (session_id,)
+    open_key = hashing.keyed_hash("open-link", user.pk, purpose, *about)
     Link.objects.filter(open_key=open_key).update(open_key=None)
-    return _create(user, purpose, open_key, now + life, client, now)
+    link = Link(user=user, purpose=purpose, email=user.email, created_at=now, expires_at=now + life, ip=client.ip)
+    link.session_id = session_id
+    return _save(link, open_key)
 
 
 def address_of(link: Link) -> str:
@@ -82,12 +98,9 @@ def _refuse(link: Link | None, now: datetime) -> NoReturn:
     raise Problem("token_invalid")
 
 
-def _create(
-    user: User, purpose: LinkPurpose, open_key: str, expires_at: datetime, client: Client, now: datetime
-) -> Link:
-    link = Link(user=user, purpose=purpose, email=user.email, created_at=now, expires_at=expires_at, ip=client.ip)
-    token = hashing.derive_token(f"link:{purpose}", link.pk, 1)
-    link.token_hash = hashing.keyed_hash("link", purpose, token)
+def _save(link: Link, open_key: str) -> Link:
+    token = hashing.derive_token(f"link:{link.purpose}", link.pk, 1)
+    link.token_hash = hashing.keyed_hash("link", link.purpose, token)
     link.open_key = open_key
     link.save(force_insert=True)
     return link

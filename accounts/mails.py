@@ -41,9 +41,9 @@ def code(challenge: Challenge, client: Client) -> None:
     _queue("code", challenge.user, client, to=challenge.email, expires_at=challenge.code_expires_at, **named)
 
 
-def new_device(user_id: str, client: Client, *, device: str) -> None:
-    """Tell of a sign-in from a device that the account had not been used from."""
-    _queue("new_device", User.objects.get(pk=user_id), client, device=device)
+def new_device(link: Link, client: Client) -> None:
+    """Tell of a sign-in from a device that the account had not been used from, with the *link* that disavows it."""
+    _queue("new_device", link.user, client, to=link.email, expires_at=link.expires_at, link=str(link.pk))
 
 
 def password_reset(link: Link, client: Client) -> None:

@@ -4,13 +4,10 @@ from typing import Any
 
 from accounts import mails
 from gatehouse.events import SecurityEvent
-from sessions_app.events import DeviceAdded, TokenReused
+from sessions_app.events import TokenReused
 
 
 def mail_about_session(*, event: SecurityEvent, **_kwargs: Any) -> None:
     """Queue the mail that *event* deserves."""
-    match event:
-        case DeviceAdded(first=False, user_id=str(user_id)):
-            mails.new_device(user_id, event.client, device=event.device_name)
-        case TokenReused(user_id=str(user_id)):
-            mails.refresh_reused(user_id, event.client)
+    if isinstance(event, TokenReused) and event.user_id is not None:
+        mails.refresh_reused(event.user_id, event.client)

@@ -63,6 +63,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("CHALLENGE_TTL", "30m", "How long a half-done sign-in may be finished.", "ACCOUNTS"),
         _duration("VERIFY_TTL", "24h", "How long the link that confirms an address is good.", "ACCOUNTS"),
         _duration("RESET_TTL", "1h", "How long the link that sets a new password is good.", "ACCOUNTS"),
+        _duration("DISAVOW_TTL", "7d", "How long the link in a mail about a new device is good.", "ACCOUNTS"),
         _duration("ENROLMENT_TTL", "72h", "How long the link that lets staff enrol is good.", "ACCOUNTS"),
         Variable(
             name="TERMS_VERSION", default="1", app="ACCOUNTS", says="The version of your terms that people accept."

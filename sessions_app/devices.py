@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from gatehouse import hashing
 from gatehouse.client import Client
+from gatehouse.events import Actor
 from sessions_app.conf import app_settings
 from sessions_app.events import DeviceAdded, DeviceForgotten, DeviceRemoved, DeviceTrusted
 from sessions_app.models import Device, Transport
@@ -114,7 +115,14 @@ def is_trusted(*, user: Any, token: str | None, now: datetime) -> Device | None:
     return device
 
 
-def forget(*, user: Any, client: Client, device: Device | None = None, keep: UUID | None = None) -> int:
+def forget(
+    *,
+    user: Any,
+    client: Client,
+    device: Device | None = None,
+    keep: UUID | None = None,
+    actor: Actor | None = None,
+) -> int:
     """Withdraw the trust of *user* in one device, or in all but *keep*, in the caller's transaction.
 
     Return in how many.
@@ -126,11 +134,11 @@ def forget(*, user: Any, client: Client, device: Device | None = None, keep: UUI
         trusted = trusted.exclude(pk=keep)
     count = trusted.update(trusted_until=None)
     if count:
-        announce(DeviceForgotten(client=client, user_id=str(user.pk), devices=count))
+        announce(DeviceForgotten(client=client, user_id=str(user.pk), actor=actor, devices=count))
     return count
 
 
-def remove(*, user: Any, client: Client, device: Device | None = None) -> int:
+def remove(*, user: Any, client: Client, device: Device | None = None, actor: Actor | None = None) -> int:
     """Know one device of *user*, or none of them, no more, in the caller's transaction; return how many went.
 
     The caller has locked the account, so that no sign-in opens a session on a device that is going.
@@ -138,7 +146,7 @@ def remove(*, user: Any, client: Client, device: Device | None = None) -> int:
     mine = Device.objects.for_user(user)
     going = list(mine if device is None else mine.filter(pk=device.pk))
     for one in going:
-        announce(DeviceRemoved(client=client, user_id=str(user.pk), device_id=one.pk, was_trusted=one.is_trusted))
+        announce(_removed(one, client, actor))
     Device.objects.filter(pk__in=[one.pk for one in going]).delete()
     return len(going)
 
@@ -151,6 +159,16 @@ def _by_token(user: Any, token: str) -> Device | None:
 
 def _known(user: Any, hashes: list[str]) -> Device | None:
     return Device.objects.for_user(user).filter(secret_hash__in=hashes).first()
+
+
+def _removed(device: Device, client: Client, actor: Actor | None) -> DeviceRemoved:
+    return DeviceRemoved(
+        client=client,
+        user_id=str(device.user_id),
+        actor=actor,
+        device_id=device.pk,
+        was_trusted=device.is_trusted,
+    )
 
 
 def _is_unused(user: Any) -> bool:

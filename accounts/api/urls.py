@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.api.views import passwords, registration, sign_in
+from accounts.api.views import disavowal, passwords, registration, sign_in
 
 app_name = "accounts_api"
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("auth/login", sign_in.LoginView.as_view(), name="login"),
     path("auth/otp/send", sign_in.SendCodeView.as_view(), name="otp-send"),
     path("auth/otp/verify", sign_in.VerifyCodeView.as_view(), name="otp-verify"),
+    path("auth/disavow", disavowal.DisavowView.as_view(), name="disavow"),
     path("auth/reauthenticate", sign_in.ReauthenticateView.as_view(), name="reauthenticate"),
     path("auth/password/forgot", passwords.ForgotView.as_view(), name="password-forgot"),
     path("auth/password/reset", passwords.ResetView.as_view(), name="password-reset"),

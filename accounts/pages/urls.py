@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.pages.views import passwords, plain, registration, security, sign_in
+from accounts.pages.views import disavowal, passwords, plain, registration, security, sign_in
 
 app_name = "accounts"
 urlpatterns = [
@@ -22,6 +22,8 @@ urlpatterns = [
     path("password/reset/new", passwords.SetPassword.as_view(), name="password-reset-new"),
     path("password/reset/<str:token>", passwords.ResetLink.as_view(), name="password-reset-link"),
     path("password/change", passwords.ChangePassword.as_view(), name="password-change"),
+    path("disavow/confirm", disavowal.DisavowConfirm.as_view(), name="disavow-confirm"),
+    path("disavow/<str:token>", disavowal.DisavowLink.as_view(), name="disavow"),
     path("logout", sign_in.SignOut.as_view(), name="logout"),
     path("security", security.Security.as_view(), name="security"),
     path("devices", security.TrustedDevices.as_view(), name="trusted-devices"),

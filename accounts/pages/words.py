@@ -91,6 +91,8 @@ def ended(reason: RevokeReason | None) -> str:
             return _("You were signed out from another device.")
         case RevokeReason.PASSWORD_CHANGED | RevokeReason.PASSWORD_RESET:
             return _("You were signed out because the password was changed.")
+        case RevokeReason.DISAVOWED:
+            return _("You were signed out because the sign-in was reported as not yours.")
         case _other:
             return _("You were signed out.")
 

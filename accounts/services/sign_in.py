@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts import events, links, lockout, mails, passwords
 from accounts.conf import app_settings
 from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, User
-from accounts.services import answers, codes
+from accounts.services import answers, codes, disavowal
 from accounts.services.gate import TAKEN, Entry, find, may_enter
 from accounts.signals import announce, refuse, user_signed_in
 from gatehouse import limits
@@ -221,6 +221,8 @@ def _open(user: User, factors: list[str], arrival: Arrival, now: datetime, *, tr
         device=remembered.device,
         keep=arrival.keep,
     )
+    if remembered.is_strange:
+        disavowal.offer(session=session, client=client, now=now)
     User.objects.filter(pk=user.pk).update(last_login=now)
     user.last_login = now
     announce(

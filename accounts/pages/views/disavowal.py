@@ -1,0 +1,46 @@
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from accounts.pages import pending, words
+from accounts.pages.steps import REFUSED, Page, see_other
+from accounts.services import disavowal
+from gatehouse import limits
+from gatehouse.problems import Problem
+
+
+class DisavowLink(Page):
+    """Takes the token out of the address bar and uses nothing up: mail scanners follow links too."""
+
+    def get(self, request: HttpRequest, token: str = "", **_kwargs: Any) -> HttpResponse:
+        limits.take(request, ("link_ip", self.client.network))
+        pending.hold_link(request, token)
+        response = redirect("accounts:disavow-confirm")
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+class DisavowConfirm(Page):
+    """Works without signing in, in any browser; like VerifyConfirm, it keeps the site's own Referrer-Policy."""
+
+    template_name = "accounts/disavow.html"
+
+    def context(self) -> dict[str, Any]:
+        shown = disavowal.peek(pending.link_of(self.request) or "")
+        return {"state": shown.state, "session": shown.session, "reset_url": words.reset_url()}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        limits.take(request, ("link_ip", self.client.network))
+        try:
+            mailed = disavowal.disavow(token=pending.link_of(request) or "", client=self.client)
+        except Problem as problem:
+            if problem.code not in {"token_invalid", "token_expired", "token_used"}:
+                raise
+            return self.show(REFUSED)
+        pending.clear(request, "link")
+        said = _("We signed that device out.")
+        messages.success(request, f"{said} {_('We sent you a link to set a new password.')}" if mailed else said)
+        return see_other("accounts:login")
