@@ -43,9 +43,21 @@ BODIES: dict[str, dict[str, tuple[Any, bool]]] = {
         "code": ("123456", False),
     },
     "/sessions/revoke-all": {"include_current": (False, False)},
+    "/auth/password/forgot": {"email": (EMAIL, True)},
+    "/auth/password/reset": {
+        "token": ("x" * 43, True),
+        "new_password": ("a long and quiet river", True),
+        "method": ("totp", False),
+        "code": ("123456", False),
+    },
+    "/me/password": {
+        "current_password": ("wrong wrong wrong", True),
+        "new_password": ("a long and quiet river", True),
+        "revoke_other_sessions": (True, False),
+    },
 }
-SIGNED_IN = {"/auth/reauthenticate", "/sessions/revoke-all"}
-FLAGS = {"accept_terms", "trust_device", "include_current"}
+SIGNED_IN = {"/auth/reauthenticate", "/sessions/revoke-all", "/me/password"}
+FLAGS = {"accept_terms", "trust_device", "include_current", "revoke_other_sessions"}
 OPAQUE = {"token", "trust_token", "refresh_token", "challenge_id"}  # any text is just an unknown one
 FIELDS = [(path, field) for path, fields in BODIES.items() for field in fields]
 
@@ -169,7 +181,7 @@ def test_a_name_in_any_script_comes_back_as_it_was(api: Api, name: str) -> None:
     ],
 )  # fmt: skip
 def test_h08_what_is_no_address_is_refused(api: Api, email: str) -> None:
-    for path in ("/auth/register", "/auth/login", "/auth/verify-email/resend"):
+    for path in ("/auth/register", "/auth/login", "/auth/verify-email/resend", "/auth/password/forgot"):
         assert set(refused_fields(api.post(path, good(path, email=email)))) == {"#/email"}
     assert not User.objects.exists() and not Mail.objects.exists()
 
