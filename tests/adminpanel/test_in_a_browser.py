@@ -121,6 +121,7 @@ def look_around(boss: Boss) -> None:
     for section in ("Users", "Sessions", "Events"):
         page.get_by_role("navigation", name="Staff area").get_by_role("link", name=section).click()
         boss.sees(section)
+        fits_every_width(page)
     page.locator("tbody th a").first.click()
     page.get_by_role("heading", level=1).wait_for()
     boss.look()
@@ -134,6 +135,14 @@ def look_around(boss: Boss) -> None:
     boss.sees("Confirm it is you")
     boss.open("/admin/nothing/")
     boss.sees("Page not found")
+
+
+def fits_every_width(page: Any) -> None:
+    usual = page.viewport_size
+    for width in (768, 900, 1024, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{page.url} scrolls sideways at {width}"
+    page.set_viewport_size(usual)
 
 
 def disable_somebody(boss: Boss) -> None:
