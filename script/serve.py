@@ -46,6 +46,7 @@ def main() -> None:
         host, port = environment.text("BIND"), environment.number("PORT")
         _refuse_taken_port(host, port)
         _migrate()
+        _ensure_signing_key()
         children.append(("web", _started(GUNICORN)))
         children.append(("worker", _started([*MANAGE, "worker"])))
         _wait_until_it_answers(host, port, children)
@@ -99,6 +100,16 @@ def _migrate() -> None:
     except (DatabaseError, CommandError) as error:
         engine = settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
         sys.exit(f"The database ({engine}) could not be prepared. Look at DATABASE_URL.\n{error}")
+    finally:
+        connections.close_all()
+
+
+def _ensure_signing_key() -> None:
+    """Make the key that SIGNING_ALGORITHM asks for, so that the setting alone is enough."""
+    try:
+        call_command("keys", "generate", "--if-missing")
+    except CommandError as error:
+        sys.exit(f"Tokens cannot be signed as SIGNING_ALGORITHM says. Look at ENCRYPTION_KEY.\n{error}")
     finally:
         connections.close_all()
 

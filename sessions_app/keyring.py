@@ -75,7 +75,7 @@ def signing_key() -> Key:
     key = _snapshot.ring().signing
     if key is None:
         log.error("no key can sign tokens: look at SIGNING_KEYS, ENCRYPTION_KEY and `manage.py keys list`")
-        raise Problem("service_unavailable")
+        raise Problem("service_unavailable", retry_after=60)
     return key
 
 

@@ -1,5 +1,6 @@
 """What script/server starts: it says where it is, stops whole, and says clearly why it cannot start."""
 
+import json
 import os
 import signal
 import socket
@@ -141,6 +142,28 @@ def test_a_database_that_does_not_answer_is_a_clear_word(server):
     assert one.process.wait(timeout=30) == 1
     assert "Look at DATABASE_URL" in one.said
     assert "Traceback" not in one.said
+
+
+def test_the_algorithm_of_tokens_is_set_and_nothing_else_is_done(server, port):
+    one = server(SIGNING_ALGORITHM="EdDSA")
+    one.wait_until(READY)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/.well-known/jwks.json", timeout=5) as answer:
+        assert [key["alg"] for key in json.load(answer)["keys"]] == ["EdDSA"]
+    assert "was made for EdDSA and signs from now on." in one.said
+    one.stop()
+    again = server(SIGNING_ALGORITHM="EdDSA")
+    again.wait_until(READY)
+    assert "was made for" not in again.said
+
+
+def test_l25_another_encryption_key_is_a_clear_word(server):
+    one = server(SIGNING_ALGORITHM="EdDSA")
+    one.wait_until(READY)
+    one.stop()
+    again = server(SIGNING_ALGORITHM="EdDSA", ENCRYPTION_KEY="another-encryption-key-of-this-length")
+    assert again.process.wait(timeout=30) == 1
+    assert "Look at ENCRYPTION_KEY." in again.said
+    assert "Traceback" not in again.said
 
 
 def test_mails_go_where_email_url_says(server):

@@ -83,10 +83,20 @@ def test_web_and_worker_wait_for_the_tables():
     assert SERVICES["migrate"]["depends_on"]["postgres"] == {"condition": "service_healthy"}
 
 
-@pytest.mark.parametrize("name", ["migrate", "worker"])
-def test_a_command_exists(name, tmp_path):
-    done = run([*SERVICES[name]["command"], "--help"], VAR_DIR=str(tmp_path))
+def test_a_command_exists(tmp_path):
+    done = run([*SERVICES["worker"]["command"], "--help"], VAR_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_one_that_migrates_makes_the_tables_and_the_key_that_is_set(tmp_path):
+    shell, flags, line = SERVICES["migrate"]["command"]
+    assert (shell, flags) == ("sh", "-ec")  # -e: what fails stops the rest, and web and worker with it
+    said = ""
+    for words in line.split("; "):
+        done = run(words.split(), VAR_DIR=str(tmp_path), SIGNING_ALGORITHM="EdDSA")
+        assert done.returncode == 0, done.stderr
+        said += done.stdout
+    assert "was made for EdDSA and signs from now on." in said
 
 
 def test_gunicorn_takes_the_configuration(tmp_path):
