@@ -62,6 +62,7 @@ def replace_password(*, user: User, encoded: str, client: Client, now: datetime)
     """
     user.replace_password(encoded, now)
     user.save(update_fields=["password", "password_changed_at", "updated_at"])
+    sessions.forget_state(user=user)
     links.close_all(user=user, but=(LinkPurpose.DISAVOW,))
     codes.cancel_all(user=user)
     devices.forget(user=user, client=client)

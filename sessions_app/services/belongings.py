@@ -13,7 +13,7 @@ from gatehouse.text import UnsafeText, clean_text
 from sessions_app import devices
 from sessions_app.events import DeviceDenied, DeviceRenamed
 from sessions_app.models import Device, Session
-from sessions_app.services.rows import lock
+from sessions_app.services.rows import forget_state, lock
 from sessions_app.signals import announce, refuse
 
 NAME_LENGTH = 60
@@ -47,6 +47,7 @@ def remove_device(*, current: Session, device_id: UUID, client: Client) -> None:
         device = Device.objects.for_user(current.user).filter(pk=device_id).first()
         if device is not None:
             devices.remove(user=current.user, client=client, device=device)
+            forget_state(user=current.user)
     if device is None:
         _refuse(device_id, current, client)
 
@@ -55,6 +56,7 @@ def remove_devices(*, user: Any, client: Client) -> int:
     """Know none of the devices of *user* any more; return how many went."""
     with transaction.atomic(durable=True):
         lock(user)
+        forget_state(user=user)
         return devices.remove(user=user, client=client)
 
 
