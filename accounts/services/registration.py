@@ -13,6 +13,7 @@ from accounts.conf import app_settings
 from accounts.models import Consent, Link, LinkPurpose, Status, User
 from accounts.roles import Role
 from accounts.signals import announce, refuse, user_registered, user_verified
+from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
@@ -107,6 +108,15 @@ def resend_verification(*, email: str, client: Client) -> None:
     with transaction.atomic(durable=True):
         mails.verify_request(address, client)
         announce(events.VerificationRequested(client=client, email=address, actor=Actor.anonymous()))
+
+
+def may_be_mailed(user: User) -> bool:
+    """Tell whether another link may go to the address: whoever signed it up need not be its owner."""
+    try:
+        limits.take(None, ("resend_address", user.email_key))
+    except limits.LimitReached:
+        return False
+    return True
 
 
 def peek_verification(token: str) -> LinkView:

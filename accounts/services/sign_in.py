@@ -1,5 +1,7 @@
 """Signing in: the password, the code, and the one gate that every session comes through."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NoReturn
@@ -11,10 +13,9 @@ from django.utils import timezone
 from accounts import events, links, lockout, mails, passwords
 from accounts.conf import app_settings
 from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, User
-from accounts.services import answers, codes, disavowal
-from accounts.services.gate import TAKEN, Entry, find, may_enter
+from accounts.services import answers, codes, disavowal, registration
+from accounts.services.gate import TAKEN, Entry, PasswordReplaced, find, hold, may_enter
 from accounts.signals import announce, refuse, user_signed_in
-from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.limits import LimitReached, Usage
@@ -178,7 +179,7 @@ def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetim
         door=arrival.door,
         keep=arrival.keep,
     )
-    with transaction.atomic(durable=True):
+    with _holding(user, arrival):
         if Method.EMAIL in methods:
             codes.next_code(challenge, now)
         challenge.save(force_insert=True)
@@ -197,9 +198,19 @@ def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetim
     return CodeNeeded(codes.view_of(challenge, now))
 
 
+@contextmanager
+def _holding(user: User, arrival: Arrival) -> Iterator[None]:
+    """Open the transaction of a right password; refuse it where it was replaced since it was compared."""
+    try:
+        with transaction.atomic(durable=True):
+            hold(user)
+            yield
+    except PasswordReplaced:
+        _refuse(Problem("invalid_credentials"), arrival, user, user.email, FailureReason.BAD_CREDENTIALS)
+
+
 def _enter(user: User, factors: list[str], arrival: Arrival, now: datetime) -> SignedIn:
-    with transaction.atomic(durable=True):
-        User.objects.lock(user.pk)
+    with _holding(user, arrival):
         signed_in = _open(user, factors, arrival, now, trust=False)
     lockout.forget_failures(email_key=user.email_key, client=arrival.client)
     return signed_in
@@ -224,6 +235,7 @@ def _open(user: User, factors: list[str], arrival: Arrival, now: datetime, *, tr
     if remembered.is_strange:
         disavowal.offer(session=session, client=client, now=now)
     User.objects.filter(pk=user.pk).update(last_login=now)
+    sessions.forget_state(user=user)
     user.last_login = now
     announce(
         events.SignedIn(
@@ -243,22 +255,13 @@ def _open(user: User, factors: list[str], arrival: Arrival, now: datetime, *, tr
 
 def _ask_for_proof(user: User, address: str, arrival: Arrival, now: datetime) -> AddressUnverified:
     client = arrival.client
-    wanted = _may_be_mailed(user)
+    wanted = registration.may_be_mailed(user)
     with transaction.atomic(durable=True):
         if wanted:
             life = app_settings().VERIFY_TTL
             mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
         announce(_failure(arrival, user, address, FailureReason.UNVERIFIED))
     return AddressUnverified(user.email)
-
-
-def _may_be_mailed(user: User) -> bool:
-    """Tell whether another link may go to the address: whoever signed it up need not be its owner."""
-    try:
-        limits.take(None, ("resend_address", user.email_key))
-    except LimitReached:
-        return False
-    return True
 
 
 def _address(email: str) -> tuple[str, str]:
