@@ -17,7 +17,7 @@ from accounts.pages import words
 from accounts.pages.steps import REFUSED, FormPage, see_other
 from accounts.services import lifecycle
 from adminpanel import held
-from adminpanel.door import is_fresh, path_inside, refuse_access, staff_of
+from adminpanel.door import path_inside, refuse_access, staff_of
 from adminpanel.forms import ReasonForm
 from adminpanel.held import HeldAct
 from adminpanel.people import address_of, visible_sessions, visible_users
@@ -155,7 +155,7 @@ class ActPage(FormPage):
         act = self.chosen
         if act is None:
             return redirect("admin:index")
-        if not is_fresh(self.principal, timezone.now()):
+        if not self.principal.is_fresh(timezone.now()):
             return self._prove_again()
         return self.show(form=ReasonForm(initial={"reason": act.reason}), **self._facts(act))
 
@@ -167,7 +167,7 @@ class ActPage(FormPage):
             messages.warning(request, _("Nothing was chosen, or it was done already. Choose again."))
             return see_other("admin:index")
         form = ReasonForm(request.POST)
-        if not is_fresh(self.principal, timezone.now()):
+        if not self.principal.is_fresh(timezone.now()):
             held.hold_act(request, HeldAct(act.name, act.ids, act.back, request.POST.get("reason", "")[:2000]))
             return self._prove_again()
         if not form.is_valid():

@@ -1,6 +1,5 @@
 """Who stands at the staff door, how they came in, and whether they proved it lately."""
 
-from datetime import datetime
 from typing import NoReturn
 
 from django.http import HttpRequest
@@ -15,7 +14,6 @@ from gatehouse.limits import usages_of
 from gatehouse.pages import is_safe_path
 from gatehouse.problems import Problem
 from sessions_app import cookies
-from sessions_app.conf import app_settings as session_settings
 from sessions_app.models import Door, Transport
 from sessions_app.principal import Principal
 
@@ -46,11 +44,6 @@ def refuse_access(request: HttpRequest, principal: Principal) -> NoReturn:
         failure_reason=FailureReason.NOT_PERMITTED,
     )
     refuse(Problem("permission_denied"), event)
-
-
-def is_fresh(principal: Principal, now: datetime) -> bool:
-    """Tell whether *principal* proved who they are recently enough for what is dangerous (ASVS 7.5.3)."""
-    return now - principal.session.authenticated_at < session_settings().REAUTH_TTL
 
 
 def arrival_of(request: HttpRequest) -> Arrival:

@@ -14,6 +14,7 @@ from accounts.pages.forms import (
     RecoveryCodeForm,
     password_hint,
 )
+from accounts.pages.reauthentication_forms import current_password
 from accounts.services.factors import DIGITS
 from accounts.services.lifecycle import MAX_REASON
 from gatehouse.problems import Problem
@@ -23,19 +24,10 @@ __all__ = [
     "AppCodeForm",
     "NewPasswordForm",
     "ReasonForm",
-    "ReauthenticationForm",
     "RecoveryCodeForm",
-    "RecoveryReauthenticationForm",
     "SavedCodesForm",
     "StaffSignInForm",
 ]
-
-
-def current_password(label: Any) -> PasswordField:
-    """Return the field for a password that exists already."""
-    return PasswordField(
-        autocomplete="current-password", label=label, error_messages={"required": _("Enter your password")}
-    )
 
 
 class StaffSignInForm(PageForm):
@@ -48,18 +40,6 @@ class StaffSignInForm(PageForm):
 class AppCodeForm(PageForm):
     code = CodeField(length=DIGITS)
     main_field = "code"
-
-
-class ReauthenticationForm(PageForm):
-    password = current_password(_("Your password"))
-    code = CodeField(length=DIGITS, help_text=_("The 6 numbers that your authenticator app shows now."))
-    main_field = "password"
-
-
-class RecoveryReauthenticationForm(RecoveryCodeForm):
-    password = current_password(_("Your password"))
-    field_order = ("password", "code")
-    main_field = "password"
 
 
 class NewPasswordForm(PageForm):

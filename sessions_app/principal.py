@@ -9,6 +9,7 @@ from django.db import connections, router
 
 from gatehouse.problems import Problem
 from sessions_app import lookup, state_cache
+from sessions_app.conf import app_settings
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
 
@@ -19,6 +20,10 @@ class Principal:
 
     session: Session
     user: Any
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether identity was proved recently enough for what is delicate (ASVS 7.5.3)."""
+        return now - self.session.authenticated_at < app_settings().REAUTH_TTL
 
 
 def load(sid: UUID, now: datetime) -> Principal:

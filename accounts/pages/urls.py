@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.pages.views import disavowal, passwords, plain, registration, security, sign_in
+from accounts.pages.views import disavowal, passwords, plain, reauthentication, registration, security, sign_in
 
 app_name = "accounts"
 urlpatterns = [
@@ -24,6 +24,7 @@ urlpatterns = [
     path("password/change", passwords.ChangePassword.as_view(), name="password-change"),
     path("disavow/confirm", disavowal.DisavowConfirm.as_view(), name="disavow-confirm"),
     path("disavow/<str:token>", disavowal.DisavowLink.as_view(), name="disavow"),
+    path("reauthenticate", reauthentication.Reauthenticate.as_view(), name="reauthenticate"),
     path("logout", sign_in.SignOut.as_view(), name="logout"),
     path("security", security.Security.as_view(), name="security"),
     path("devices", security.TrustedDevices.as_view(), name="trusted-devices"),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from gatehouse.problems import Problem
 from sessions_app.conf import app_settings as session_settings
@@ -15,6 +15,22 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 #: What the API calls a field, and what the page's form calls it.
 _FORM_FIELDS = {"accept_terms": "terms", "new_password": "password"}
+
+_PASSWORD = gettext_lazy("You were signed out because the password was changed.")
+_SIGNED_OUT = gettext_lazy("You were signed out.")
+_ENDS = {
+    RevokeReason.SIGNED_OUT_ELSEWHERE: gettext_lazy("You were signed out from another device."),
+    RevokeReason.PASSWORD_CHANGED: _PASSWORD,
+    RevokeReason.PASSWORD_RESET: _PASSWORD,
+    RevokeReason.ADDRESS_CHANGED: gettext_lazy("You were signed out because the email address was changed."),
+    RevokeReason.FACTORS_CHANGED: gettext_lazy(
+        "You were signed out because the ways to confirm a sign-in were changed."
+    ),
+    RevokeReason.ROLE_CHANGED: gettext_lazy("You were signed out because your role was changed."),
+    RevokeReason.STAFF: gettext_lazy("Our staff signed you out."),
+    RevokeReason.LIMIT: gettext_lazy("You were signed out because you signed in on too many other devices."),
+    RevokeReason.DISAVOWED: gettext_lazy("You were signed out because somebody said that this sign-in was not theirs."),
+}
 
 
 def span(length: timedelta) -> str:
@@ -87,14 +103,8 @@ def ended(reason: RevokeReason | None) -> str:
         case RevokeReason.ABSOLUTE:
             longest = span(session_settings().PAGE_ABSOLUTE)
             return _("We signed you out because you were signed in for %(span)s.") % {"span": longest}
-        case RevokeReason.SIGNED_OUT_ELSEWHERE:
-            return _("You were signed out from another device.")
-        case RevokeReason.PASSWORD_CHANGED | RevokeReason.PASSWORD_RESET:
-            return _("You were signed out because the password was changed.")
-        case RevokeReason.DISAVOWED:
-            return _("You were signed out because the sign-in was reported as not yours.")
         case _other:
-            return _("You were signed out.")
+            return str(_ENDS.get(reason, _SIGNED_OUT))
 
 
 def reset_url() -> str:

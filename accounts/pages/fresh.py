@@ -1,0 +1,86 @@
+"""Pages that ask again who one is, and go on where they were interrupted (PAGES 13; ASVS 7.5.1, 7.5.3).
+
+What was typed waits in the browser's session, encrypted and for half an hour: a new address is nobody else's business.
+Passwords and codes never wait: they are typed again.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.forms import PasswordInput
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from accounts.pages.forms import ForgetfulInput, PageForm
+from accounts.pages.steps import FormPage, SignedInOnly, principal_of, see_other
+from gatehouse import encryption
+
+_KEY = "interrupted"
+_CONTEXT = "pages.interrupted"
+_KEPT = timedelta(minutes=30)
+_LONGEST = 20_000  # characters that wait; a longer text is typed again
+
+
+class FreshOnly(SignedInOnly, FormPage):
+    """A form that opens to a fresh proof of identity only; ``purpose`` completes "Confirm your password to …"."""
+
+    purpose: ClassVar[Any] = ""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        found, now = principal_of(request), timezone.now()
+        if found is not None and not found.is_fresh(now):
+            return self._interrupt(request, now)
+        return super().dispatch(request, *args, **kwargs)
+
+    def make_form(self, data: QueryDict | None = None) -> PageForm:
+        return self.form_class(data, initial=self.interrupted() if data is None else None)
+
+    def interrupted(self) -> dict[str, Any]:
+        """Return what was typed here before identity was asked for, once."""
+        return _take(self.request, timezone.now())
+
+    def _interrupt(self, request: HttpRequest, now: datetime) -> HttpResponse:
+        typed = _worth_keeping(self.form_class, request.POST) if request.method == "POST" else {}
+        _hold(request, typed=typed, purpose=str(self.purpose), now=now)
+        return see_other("accounts:reauthenticate", next=request.get_full_path())
+
+
+def purpose_of(request: HttpRequest, path: str) -> str:
+    """Return what the form at *path* was interrupted for."""
+    held = _read(request)
+    return str(held["purpose"]) if held.get("path") == path else ""
+
+
+def _worth_keeping(form_class: type[PageForm], data: QueryDict) -> dict[str, list[str]]:
+    fields: Mapping[str, Any] = form_class.base_fields  # type: ignore[attr-defined]
+    secret = (PasswordInput, ForgetfulInput)
+    return {name: data.getlist(name) for name in data if name in fields and not isinstance(fields[name].widget, secret)}
+
+
+def _hold(request: HttpRequest, *, typed: dict[str, list[str]], purpose: str, now: datetime) -> None:
+    held = {"path": request.get_full_path(), "purpose": purpose, "until": (now + _KEPT).isoformat()}
+    if len(json.dumps(typed)) > _LONGEST:
+        typed = {}
+    request.session[_KEY] = encryption.encrypt(json.dumps({**held, "typed": typed}), _CONTEXT)
+
+
+def _take(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    held = _read(request)
+    if held.get("path") != request.get_full_path():
+        return {}
+    del request.session[_KEY]
+    if datetime.fromisoformat(held["until"]) <= now:
+        return {}
+    return {name: values if len(values) > 1 else values[0] for name, values in held["typed"].items() if values}
+
+
+def _read(request: HttpRequest) -> dict[str, Any]:
+    stored = request.session.get(_KEY)
+    try:
+        found: dict[str, Any] = json.loads(encryption.decrypt(stored, _CONTEXT)) if stored else {}
+    except encryption.DecryptionFailed:  # keys were replaced meanwhile: it is typed again
+        found = {}
+    return found
