@@ -12,7 +12,7 @@ from accounts.models import Challenge, Link, Mail, MailState, Status, User
 from accounts.signals import announce
 from gatehouse import cleaning
 from gatehouse.client import Client
-from gatehouse.events import Actor
+from gatehouse.events import Actor, together
 from sessions_app.models import Session
 
 _MOST_ACCOUNTS = 100  # a batch: each takes all that hangs on it along
@@ -36,8 +36,9 @@ def _remove_unproved(before: datetime, now: datetime, number: int) -> Iterator[i
     while True:
         with transaction.atomic(using=alias, durable=True):
             going = list(cleaning.locked(unproved).order_by("created_at")[: min(number, _MOST_ACCOUNTS)])
-            for user in going:
-                announce(events.RegistrationExpired(client=client, user_id=str(user.pk), actor=Actor.system()))
+            with together():
+                for user in going:
+                    announce(events.RegistrationExpired(client=client, user_id=str(user.pk), actor=Actor.system()))
             User.objects.using(alias).filter(pk__in=[user.pk for user in going]).delete()
         if not going:
             return

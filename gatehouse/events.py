@@ -8,8 +8,10 @@ the OWASP logging vocabulary. Put nothing secret into one: everything in it is s
 
 import dataclasses
 import getpass
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum
@@ -21,6 +23,9 @@ from django.dispatch import Signal
 
 from .client import Client
 from .problems.problem import Problem
+
+Write = Callable[[list[Any]], None]
+_waiting: ContextVar[dict[Write, list[Any]] | None] = ContextVar("gatehouse_events_waiting", default=None)
 
 
 class EventType(StrEnum):
@@ -159,6 +164,34 @@ def send(signal: Signal, event: SecurityEvent) -> None:
     if not transaction.get_connection().in_atomic_block:
         raise TransactionManagementError("An event is sent inside the transaction of its change.")
     signal.send(sender=type(event), event=event)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Let receivers write down what is sent in the block at its end, by one statement where they can.
+
+    The block lies inside the transaction of the changes; a receiver that fails there takes them with it as ever.
+    """
+    waiting: dict[Write, list[Any]] = {}
+    before = _waiting.set(waiting)
+    try:
+        yield
+        for write, rows in waiting.items():
+            write(rows)
+    finally:
+        _waiting.reset(before)
+
+
+def put_off(write: Write, row: Any) -> bool:
+    """Have *write* called with *row*, and with those put off beside it, at the end of the block of ``together``.
+
+    Return whether there is such a block; where there is none, the receiver writes at once.
+    """
+    waiting = _waiting.get()
+    if waiting is None:
+        return False
+    waiting.setdefault(write, []).append(row)
+    return True
 
 
 def refuse(signal: Signal, problem: Problem, event: SecurityEvent) -> NoReturn:

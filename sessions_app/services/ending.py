@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from gatehouse.client import Client
-from gatehouse.events import Actor, FailureReason
+from gatehouse.events import Actor, FailureReason, together
 from gatehouse.problems import Problem
 from sessions_app import devices, principal, refusals, tokens
 from sessions_app.events import SessionDenied, SessionExpired, SessionRevoked, SignedOut
@@ -148,10 +148,10 @@ def _end_locked(ending: list[Session], changes: dict[str, Any], client: Client, 
     keys = [session.pk for session in ending]
     Session.objects.filter(pk__in=keys, revoked_at__isnull=True).update(**changes)
     forget_states(*keys)
-    forget_states(*keys)
-    for session in ending:
-        take_over(session, changes)
-        announce(_ended(session, client, actor or Actor.system()))
+    with together():
+        for session in ending:
+            take_over(session, changes)
+            announce(_ended(session, client, actor or Actor.system()))
 
 
 def _end_claimed(claims: tokens.Claims, client: Client) -> Session | None:
