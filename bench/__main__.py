@@ -19,7 +19,7 @@ RINGS = ("SECRET_KEY", "JWT_SECRET", "MAIL_KEY", "ENCRYPTION_KEY", "AUDIT_KEY")
 
 def main() -> int:
     """Run everything, and return what the measurement returned."""
-    options = _options()
+    options, further = _options()
     folder = ROOT / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     with database() as url:
@@ -28,17 +28,25 @@ def main() -> int:
         with _server(environment, folder):
             command = [sys.executable, "-m", "bench.measure", "--rounds", str(options.rounds)]
             command += ["--patience", str(options.patience)]
+            if options.purge:
+                command = [sys.executable, "-m", "bench.purge", *further]
             return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
-def _options() -> argparse.Namespace:
+def _options() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=40, help="how often each sample is taken")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="web processes")
     parser.add_argument(
         "--patience", type=float, default=10, help="seconds to wait before a round until the machine is idle"
     )
-    return parser.parse_args()
+    parser.add_argument(
+        "--purge", action="store_true", help="measure the clean-up instead: --rows, --marked, --pace, --seconds"
+    )
+    options, further = parser.parse_known_args()
+    if further and not options.purge:
+        parser.error(f"unknown: {' '.join(further)}")
+    return options, further
 
 
 def _environment(url: str, folder: Path, options: argparse.Namespace) -> dict[str, str]:
