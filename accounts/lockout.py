@@ -24,12 +24,13 @@ from django.utils import timezone
 
 from gatehouse import hashing, limits
 from gatehouse.client import Client
+from gatehouse.counting import is_deadlock
 from gatehouse.limits import Hit, LimitReached, Usage
 
 log = structlog.get_logger(__name__)
 
 _TRIES = 5
-_PATIENCE = 1.2  # seconds; PostgreSQL looks for a deadlock after one
+_PATIENCE = 1.2  # seconds
 _ADDRESS, _ADDRESS_IP, _DEVICE = "login_address", "login_address_ip", "login_device"
 
 
@@ -49,18 +50,17 @@ class Reservation:
         """Tell django-axes of a wrong password, for staff to see.
 
         Many failures at once may deadlock over its row (MariaDB): the statement that lost is sent again. A database
-        that takes its time over that is away: raises OperationalError, since what follows would wait for it, too.
+        that takes its time over anything else is away: raises OperationalError, since what follows would wait, too.
         """
         started = time.monotonic()
-        for attempt in range(_TRIES):
+        for _attempt in range(_TRIES):
             try:
                 AxesProxyHandler.user_login_failed(__name__, {"username": self.email_key}, _request_of(self.client))
                 return
-            except OperationalError:
-                if time.monotonic() - started > _PATIENCE:
+            except OperationalError as error:
+                if not is_deadlock(error) and time.monotonic() - started > _PATIENCE:
                     raise
-                if attempt == _TRIES - 1:
-                    log.warning("failure_not_recorded")  # the count that decides is kept elsewhere
+        log.warning("failure_not_recorded")  # the count that decides is kept elsewhere
 
 
 def reserve(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TRIES = 5
-_DEADLOCK = 1213  # MariaDB: the losing statement was rolled back and may be sent again
+_DEADLOCKS = {1213, "40P01"}  # of MariaDB and PostgreSQL: the losing statement was rolled back and may be sent again
 
 
 class Counted(NamedTuple):
@@ -70,6 +70,12 @@ def read_hits(model: "type[Counter]", keys: Iterable[str], now: datetime) -> dic
         return {key: Counted(count, _aware(start)) for key, count, start in cursor.fetchall()}
 
 
+def is_deadlock(error: OperationalError) -> bool:
+    """Tell whether the database ended a statement in favour of another one, so that it may be sent again."""
+    number = error.args[0] if error.args else None
+    return number in _DEADLOCKS or getattr(error.__cause__, "sqlstate", None) in _DEADLOCKS
+
+
 def _quoted(connection: BaseDatabaseWrapper, model: "type[Counter]", *columns: str) -> list[str]:
     return [connection.ops.quote_name(name) for name in (model._meta.db_table, *columns)]
 
@@ -107,7 +113,7 @@ def _run(connection: BaseDatabaseWrapper, statement: str, parameters: list[Any],
                 cursor.execute(statement, parameters)
                 return read(cursor)
         except OperationalError as error:
-            if attempt == _TRIES or not error.args or error.args[0] != _DEADLOCK:
+            if attempt == _TRIES or not is_deadlock(error):
                 raise
             time.sleep(0.01 * attempt)
     raise AssertionError("unreachable")
