@@ -55,7 +55,7 @@ def purpose_of(request: HttpRequest, path: str) -> str:
 
 
 def _worth_keeping(form_class: type[PageForm], data: QueryDict) -> dict[str, list[str]]:
-    fields: Mapping[str, Any] = form_class.base_fields  # type: ignore[attr-defined]
+    fields: Mapping[str, Any] = form_class.base_fields
     secret = (PasswordInput, ForgetfulInput)
     return {name: data.getlist(name) for name in data if name in fields and not isinstance(fields[name].widget, secret)}
 

@@ -1,4 +1,4 @@
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -89,7 +89,7 @@ class EndOthersPage(LoginRequiredMixin, View):
 class StayPage(LoginRequiredMixin, View):
     """Begin the idle time anew; a script that asks is told how many seconds there are, a form goes back to its page."""
 
-    http_method_names: ClassVar[list[str]] = ["post"]
+    http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
         current, now = _current(request), timezone.now()
