@@ -1,30 +1,10 @@
 """Sign up, read the mail, confirm, sign in, type the code, see one's security, sign out: in a real browser."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from tests.journeys.visitor import PASSWORD, Visitor
-from tests.live import LiveSite
 
 pytestmark = pytest.mark.browser
-
-PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
-
-
-@pytest.fixture(
-    params=[(PHONE, True, "light"), (DESKTOP, True, "dark"), (PHONE, False, "dark"), (DESKTOP, False, "light")],
-    ids=["phone", "desktop", "phone-without-javascript", "desktop-without-javascript"],
-)
-def visitor(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[Visitor]:
-    size, javascript, scheme = request.param
-    context = chromium.new_context(
-        viewport=size, java_script_enabled=javascript, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
-    )
-    context.set_default_timeout(15_000)
-    yield Visitor(context.new_page(), live_site, javascript=javascript)
-    context.close()
 
 
 def test_newcomer_signs_up_confirms_signs_in_and_signs_out(visitor: Visitor) -> None:
@@ -59,7 +39,7 @@ def test_newcomer_signs_up_confirms_signs_in_and_signs_out(visitor: Visitor) -> 
     assert "Your address is confirmed." in page.get_by_role("status").inner_text()
 
     visitor.gives_password("a wrong but long password")
-    visitor.has_error("The email or password is wrong. Try again.")
+    visitor.has_error("The email or password is wrong. Try again or reset your password.")
     assert page.get_by_label("Email address").input_value() == visitor.address
     visitor.gives_password()
     visitor.sees("Enter the code")
@@ -118,6 +98,10 @@ def test_every_page_without_an_account_stands(visitor: Visitor) -> None:
         "/account/check-email": "Check your email",
         "/account/verify/resend": "Send a new link",
         "/account/verify/nobody-made-this": "This link does not work",
+        "/account/password/reset": "Forgot your password?",
+        "/account/password/reset/sent": "Check your email",
+        "/account/password/reset/nobody-made-this": "This link does not work any more",
+        "/account/password/change": "Sign in",
         "/account/login": "Sign in",
         "/account/otp": "Sign in",
         "/account/logout": "Sign in",

@@ -11,7 +11,7 @@ from tests.mailsink import text_of
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
-_LINK = re.compile(r"^https?://\S+/account/verify/\S+(?=\s)", re.MULTILINE)
+_LINK = re.compile(r"^https?://\S+/account/(?:verify|password/reset)/\S+(?=\s)", re.MULTILINE)
 _CODE = re.compile(r"^(\d{6}) is your", re.MULTILINE)
 
 
@@ -79,6 +79,10 @@ class Visitor:
         found = _CODE.search(self._next_mail())
         assert found
         return found[1]
+
+    def reads_mail(self) -> str:
+        """Wait for the next mail and return its text."""
+        return self._next_mail()
 
     def signs_up(self) -> None:
         """Make an account and confirm its address."""
