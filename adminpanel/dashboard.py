@@ -13,6 +13,7 @@ from accounts.models import Mail, MailState, Status, User
 from adminpanel import cells
 from adminpanel.people import visible_sessions, visible_users
 from audit import queries
+from sessions_app import state_cache
 
 _LATEST = 10
 _SIGN_IN_REFUSED = ("authn_login_fail", "authn_login_fail_max", "authn_login_lock", "authn_code_fail")
@@ -61,8 +62,13 @@ def _users(viewer: User) -> list[Figure]:
 
 
 def _sessions(viewer: User) -> list[Figure]:
-    number = visible_sessions(viewer).live(timezone.now()).count()
-    return [Figure(_("Live"), number, reverse("admin:sessions_app_session_changelist") + "?state=live")]
+    now = timezone.now()
+    number = visible_sessions(viewer).live(now).count()
+    figures = [Figure(_("Live"), number, reverse("admin:sessions_app_session_changelist") + "?state=live")]
+    if state_cache.is_on():
+        lost = state_cache.lost(now)
+        figures.append(Figure(_("Changes Redis did not hear of"), lost, look="care" if lost else ""))
+    return figures
 
 
 def _refusals() -> list[Figure]:

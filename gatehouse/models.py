@@ -55,8 +55,9 @@ class CounterManager(models.Manager.from_queryset(CounterQuerySet)):  # type: ig
 class Counter(models.Model):
     """How often something happened within a window.
 
-    Written by ``limits.py`` alone (and by the worker, which leaves its beat here), read by it and by the health
-    check; the clean-up deletes what has ended. The key is a keyed hash, so the table names nobody.
+    Written by ``limits.py`` (and by the worker, which leaves its beat here, and by the cache of sessions, which counts
+    what it could not say), read by it, by the health check and by the staff area; the clean-up deletes what has ended.
+    The key is a keyed hash or the name of a process, so the table names nobody.
     """
 
     key = KeyField(max_length=64, primary_key=True)

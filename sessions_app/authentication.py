@@ -2,6 +2,7 @@
 
 from typing import Any, NoReturn
 
+from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -36,8 +37,8 @@ class PageSessionAuthentication(BaseAuthentication):
     """The session cookie of a page of the same site, with its ``X-CSRFToken``."""
 
     def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
-        found: Principal | None = getattr(request._request, "principal", None)
-        if found is None or found.session.door != Door.PAGE:
+        found = page_caller(request)
+        if found is None:
             return None
         require_csrf(request)
         return found.user, found
@@ -55,7 +56,13 @@ def bearer_of(header: str) -> str:
     return token
 
 
-def caller(request: Request, raw: str) -> Principal:
+def page_caller(request: Request | HttpRequest) -> Principal | None:
+    """Return whom the session cookie of a page stands for; whoever relies on it calls require_csrf() as well."""
+    found: Principal | None = getattr(_http(request), "principal", None)
+    return found if found is not None and found.session.door == Door.PAGE else None
+
+
+def caller(request: Request | HttpRequest, raw: str) -> Principal:
     """Return whom the access token *raw* stands for at this moment, and write down that it was used.
 
     Raises access_invalid, access_expired, session_revoked, session_expired. A token opens nothing but an API session.
@@ -80,17 +87,22 @@ def caller(request: Request, raw: str) -> Principal:
     return Principal(session, session.user)
 
 
-def require_csrf(request: Request) -> None:
+def require_csrf(request: Request | HttpRequest) -> None:
     """Hold a request that its cookie signs in to Django's CSRF rules; raises csrf_failed."""
     check = _CsrfCheck(_no_answer)
-    check.process_request(request._request)
-    check.process_view(request._request, _no_answer, (), {})
+    check.process_request(_http(request))
+    check.process_view(_http(request), _no_answer, (), {})
 
 
 class _CsrfCheck(CsrfViewMiddleware):
     def _reject(self, request: Any, reason: str) -> NoReturn:
         refusals.note(ForgeryRefused(client=client_of(request), resource=request.path_info))
         raise Problem("csrf_failed")
+
+
+def _http(request: Any) -> HttpRequest:
+    http: HttpRequest = getattr(request, "_request", request)
+    return http
 
 
 def _no_answer(request: Any) -> NoReturn:

@@ -62,6 +62,7 @@ def end_reason_of(request: HttpRequest) -> RevokeReason | None:
 
 
 def set_principal(request: HttpRequest, principal: Principal | None) -> None:
-    """Say who *request* comes from: the principal, and Django's ``request.user``."""
+    """Say who *request* comes from: the principal, Django's ``request.user``, and the session."""
     request.principal = principal  # type: ignore[attr-defined]
     request.user = principal.user if principal else AnonymousUser()
+    request.auth_session = principal.session if principal else None  # type: ignore[attr-defined]

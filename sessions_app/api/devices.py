@@ -2,34 +2,28 @@ from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
-from gatehouse.problems import Problem
+from sessions_app import access
 from sessions_app import services as sessions
 from sessions_app.api.serializers import DeviceListSerializer, DeviceNameSerializer, DeviceSerializer
-from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication
 from sessions_app.models import Device, Session
-from sessions_app.principal import Principal
 from sessions_app.shapes import device_shape
 
 
 class OwnDevicesView(StrictAPIView):
     """The base of views about the devices of whoever asks."""
 
-    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes = access.AUTHENTICATION
+    permission_classes = (access.RequiredUser,)
 
     @property
     def current(self) -> Session:
-        found = self.request.auth
-        if not isinstance(found, Principal):
-            raise Problem("not_authenticated")
-        return found.session
+        return access.session_of(self.request)
 
 
 class DevicesView(OwnDevicesView):

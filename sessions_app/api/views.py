@@ -1,5 +1,4 @@
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +17,7 @@ from gatehouse.client import Client, client_of
 from gatehouse.conf import app_settings as ground_settings
 from gatehouse.documents import problems
 from gatehouse.problems import FieldError, Problem
-from sessions_app import browser, cookies
+from sessions_app import access, browser, cookies
 from sessions_app import services as sessions
 from sessions_app.api.serializers import (
     PageQuerySerializer,
@@ -28,7 +27,7 @@ from sessions_app.api.serializers import (
     SessionListSerializer,
     TokensSerializer,
 )
-from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication, bearer_of, require_csrf
+from sessions_app.authentication import bearer_of, require_csrf
 from sessions_app.models import Session, Transport
 from sessions_app.paging import InvalidCursorError, page_of
 from sessions_app.principal import Principal
@@ -97,8 +96,8 @@ class LogoutView(CookieView):
 class SessionsView(StrictAPIView):
     """List the sessions of whoever asks, the one at hand first."""
 
-    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes = access.AUTHENTICATION
+    permission_classes = (access.RequiredUser,)
 
     query_serializer = PageQuerySerializer
 
@@ -107,7 +106,7 @@ class SessionsView(StrictAPIView):
         responses={200: SessionListSerializer, **problems(400, 401, 403, 405, 406, 429, 500, 503)},
     )
     def get(self, request: Request) -> Response:
-        current, limit = _principal(request).session, self.query["limit"]
+        current, limit = access.session_of(request), self.query["limit"]
         try:
             page = page_of(
                 user=request.user,
@@ -131,12 +130,12 @@ class SessionsView(StrictAPIView):
 class SessionView(StrictAPIView):
     """End one session."""
 
-    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes = access.AUTHENTICATION
+    permission_classes = (access.RequiredUser,)
 
     @extend_schema(request=None, responses={204: None, **problems(401, 403, 404, 405, 406, 429, 500, 503)})
     def delete(self, request: Request, session_id: UUID) -> Response:
-        principal = _principal(request)
+        principal = access.principal_of(request)
         sessions.end_own(
             user=principal.user, session_id=session_id, current=principal.session, client=client_of(request)
         )
@@ -149,15 +148,15 @@ class SessionView(StrictAPIView):
 class RevokeAllView(StrictAPIView):
     """End every other session, and this one too where the client wants it."""
 
-    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes = access.AUTHENTICATION
+    permission_classes = (access.RequiredUser,)
 
     @extend_schema(
         request=RevokeAllSerializer,
         responses={200: RevokedSerializer, **problems(400, 401, 403, 405, 406, 413, 415, 429, 500, 503)},
     )
     def post(self, request: Request) -> Response:
-        current = _principal(request).session
+        current = access.session_of(request)
         everything = self.body(request, RevokeAllSerializer)["include_current"]
         end = sessions.end_every if everything else sessions.end_others
         response = Response({"revoked": end(current=current, client=client_of(request))})
@@ -171,13 +170,6 @@ def _address(request: Request, limit: int, cursor: str | None) -> str | None:
     if cursor is None:
         return None
     return ground_settings().url(f"{request.path}?{urlencode({'limit': limit, 'cursor': cursor})}")
-
-
-def _principal(request: Request) -> Principal:
-    found: Any = request.auth
-    if not isinstance(found, Principal):
-        raise Problem("not_authenticated")
-    return found
 
 
 def _http(request: Request) -> HttpRequest:

@@ -15,6 +15,7 @@ from adminpanel.conf import app_settings
 from audit.models import Event
 from gatehouse.client import Client
 from sessions_app import services as sessions
+from sessions_app import state_cache
 from sessions_app.models import Door, Session, Transport
 from tests.adminpanel.staff import Staff, rows_of, text_of
 from tests.factories import UserFactory
@@ -239,6 +240,13 @@ def test_the_overview_counts(inside: Staff, jane: Any):
     for figure in ("Active 2", "Disabled 1", "Live 1", "Sign-ins refused 1", "Waiting 0", "Given up 0"):
         assert figure in text, text
     assert "authn_login_fail" in text
+
+
+def test_the_overview_counts_what_redis_did_not_hear_of(inside: Staff, settings: Any):
+    assert "Redis" not in text_of(inside.get())
+    state_cache.note_lost(3, "TimeoutError")
+    settings.SESSIONS = settings.SESSIONS | {"CACHE_URL": "redis://127.0.0.1:1/0"}
+    assert "Changes Redis did not hear of 1" in text_of(inside.get())
 
 
 @pytest.mark.parametrize(("path", "most"), [("", 9), (USERS, 5), (SESSIONS, 5), (EVENTS, 5)])

@@ -2,7 +2,6 @@ from dataclasses import replace
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,10 +23,8 @@ from gatehouse import limits
 from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
-from sessions_app import browser, cookies, tokens
-from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication
+from sessions_app import access, browser, cookies, tokens
 from sessions_app.models import Door, Transport
-from sessions_app.principal import Principal
 from sessions_app.shapes import moment, tokens_shape
 
 _PROBLEMS = problems(400, 401, 403, 405, 406, 410, 413, 415, 429, 500, 503)
@@ -95,25 +92,25 @@ class VerifyCodeView(DoorView):
 class SessionView(StrictAPIView):
     """Say who is calling, and by which session."""
 
-    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes = access.AUTHENTICATION
+    permission_classes = (access.RequiredUser,)
 
     @extend_schema(responses={200: SessionAndUserShape, **problems(401, 403, 405, 406, 429, 500, 503)})
     def get(self, request: Request) -> Response:
-        principal: Principal = request.auth  # type: ignore[assignment]
+        principal = access.principal_of(request)
         return Response(me_shape(principal.user, principal.session))
 
 
 class ReauthenticateView(StrictAPIView):
     """Prove again who is calling, before something dangerous."""
 
-    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes = access.AUTHENTICATION
+    permission_classes = (access.RequiredUser,)
 
     @extend_schema(request=ReauthenticateSerializer, responses={200: AccessShape, **_PROBLEMS})
     def post(self, request: Request) -> Response:
         asked = self.body(request, ReauthenticateSerializer)
-        principal: Principal = request.auth  # type: ignore[assignment]
+        principal = access.principal_of(request)
         reauthentication.reauthenticate(
             user=principal.user, session=principal.session, client=client_of(request), **asked
         )
