@@ -27,7 +27,6 @@ urlpatterns = [
     path("reauthenticate", reauthentication.Reauthenticate.as_view(), name="reauthenticate"),
     path("logout", sign_in.SignOut.as_view(), name="logout"),
     path("security", security.Security.as_view(), name="security"),
-    path("devices", security.TrustedDevices.as_view(), name="trusted-devices"),
     path("terms", plain.Terms.as_view(), name="terms"),
     path("privacy", plain.Privacy.as_view(), name="privacy"),
     path("help", plain.Help.as_view(), name="help"),

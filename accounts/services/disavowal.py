@@ -85,7 +85,7 @@ def peek(token: str) -> DisavowalView:
         return DisavowalView(LinkState.UNKNOWN)
     if link.is_expired(timezone.now()):
         return DisavowalView(LinkState.EXPIRED)
-    return DisavowalView(LinkState.OPEN, Session.objects.for_user(link.user).filter(pk=link.session_id).first())
+    return DisavowalView(LinkState.OPEN, _session_of(link))
 
 
 def _leave(user: User, link: Link, client: Client, now: datetime) -> int:
@@ -93,7 +93,7 @@ def _leave(user: User, link: Link, client: Client, now: datetime) -> int:
 
     Where that device was forgotten meanwhile, its sessions are among those that name none.
     """
-    named = Session.objects.for_user(user).filter(pk=link.session_id).select_related("device").first()
+    named = _session_of(link)
     device = named.device if named is not None else None
     there = Q(device=device) if device is not None else Q(pk=link.session_id) | Q(device__isnull=True)
     live = list(Session.objects.live(now).for_user(user).filter(there).order_by("pk"))
@@ -104,6 +104,12 @@ def _leave(user: User, link: Link, client: Client, now: datetime) -> int:
         devices.remove(user=user, client=client, device=device, actor=actor)
     devices.forget(user=user, client=client, actor=actor)
     return sum(ended)
+
+
+def _session_of(link: Link) -> Session | None:
+    if link.session_id is None:
+        return None
+    return Session.objects.filter(pk=link.session_id, user_id=link.user_id).select_related("device").first()
 
 
 def _event(

@@ -32,7 +32,7 @@ class SeeOther(HttpResponseRedirect):
 @method_decorator(never_cache, name="dispatch")
 class SessionListPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
-        current, now = _current(request), timezone.now()
+        current, now = current_of(request), timezone.now()
         try:
             page = page_of(
                 user=request.user,
@@ -54,14 +54,14 @@ class SessionListPage(LoginRequiredMixin, View):
 @method_decorator(never_cache, name="dispatch")
 class EndSessionPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, session_id: UUID) -> HttpResponse:
-        current = _current(request)
+        current = current_of(request)
         session = Session.objects.live(timezone.now()).for_user(request.user).filter(pk=session_id).first()
         if session is None:
             raise Http404
         return render(request, "sessions_app/session_end.html", {"shown": described(session, current=current)})
 
     def post(self, request: HttpRequest, session_id: UUID) -> HttpResponse:
-        current = _current(request)
+        current = current_of(request)
         ended = sessions.end_own(user=request.user, session_id=session_id, current=current, client=client_of(request))
         if session_id == current.pk:
             browser.sign_out(request)
@@ -75,11 +75,11 @@ class EndSessionPage(LoginRequiredMixin, View):
 @method_decorator(never_cache, name="dispatch")
 class EndOthersPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
-        others = Session.objects.live(timezone.now()).for_user(request.user).exclude(pk=_current(request).pk)
+        others = Session.objects.live(timezone.now()).for_user(request.user).exclude(pk=current_of(request).pk)
         return render(request, "sessions_app/session_end_others.html", {"count": others.count()})
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        count = sessions.end_others(current=_current(request), client=client_of(request))
+        count = sessions.end_others(current=current_of(request), client=client_of(request))
         said = ngettext("%(count)s other session was signed out.", "%(count)s other sessions were signed out.", count)
         messages.success(request, said % {"count": count})
         return SeeOther(resolve_url("sessions_app:list"))
@@ -92,14 +92,14 @@ class StayPage(LoginRequiredMixin, View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        current, now = _current(request), timezone.now()
+        current, now = current_of(request), timezone.now()
         sessions.stay(current, client_of(request), now)
         if request.accepts("text/html"):
             return SeeOther(safe_next(request, resolve_url(settings.LOGIN_REDIRECT_URL)))
         return JsonResponse({"seconds_left": int((current.expires_at - now).total_seconds())})
 
 
-def _current(request: HttpRequest) -> Session:
+def current_of(request: HttpRequest) -> Session:
     """Return the session at hand; a user that another middleware signed in has none."""
     principal = getattr(request, "principal", None)
     if principal is None:

@@ -1,10 +1,10 @@
-"""Sessions in the words of the page about them."""
+"""Sessions and devices in the words of the pages about them."""
 
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app.models import Door, Session
+from sessions_app.models import Device, Door, Session
 
 _FACTORS = {
     "password": _("password"),
@@ -13,6 +13,13 @@ _FACTORS = {
     "recovery": _("recovery code"),
     "device": _("trusted device"),
     "passkey": _("passkey"),
+}
+_KINDS = {
+    "desktop": _("Computer"),
+    "mobile": _("Phone"),
+    "tablet": _("Tablet"),
+    "app": _("App"),
+    "bot": _("Program"),
 }
 _CLIENTS = {Door.API: _("App"), Door.PAGE: _("Browser"), Door.STAFF: _("Staff area")}
 
@@ -35,3 +42,8 @@ def described(session: Session, *, current: Session) -> Described:
         client=str(_CLIENTS[Door(session.door)]),
         factors=[str(_FACTORS.get(factor, factor)) for factor in session.factors],
     )
+
+
+def kind_of(device: Device) -> str:
+    """Return what kind of thing *device* is; nothing where nobody knows."""
+    return str(_KINDS.get(device.kind, ""))

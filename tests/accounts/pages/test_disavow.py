@@ -75,7 +75,7 @@ def test_the_button_signs_that_device_out_and_mails_a_link(owner: Person, strang
     assert (response.status_code, response["Location"]) == (303, "/account/login")
     said = text_of(owner.get("login"))
     assert "We signed that device out. We sent you a link to set a new password." in said
-    assert "reported as not yours" in text_of(stranger.browser.get("/account/login"))
+    assert "this sign-in was not theirs" in text_of(stranger.browser.get("/account/login"))
     assert at_home.get("security").status_code == 200
     assert Mail.objects.filter(template="password_reset").count() == 1
 

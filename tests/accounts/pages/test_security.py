@@ -52,15 +52,15 @@ def test_account_pages_are_kept_by_no_cache(at_home: Person, path: str):
     assert at_home.get(path)["Cache-Control"] == "no-store"
 
 
-def test_forgetting_trusted_devices_signs_nobody_out(member: Person):
+def test_forgetting_devices_signs_nobody_out(member: Person):
     member.give_password()
     member.post("otp", {"code": member.code(), "trust_device": "on"})
     assert "Firefox 142 on Windows" in text_of(member.get("devices"))
     assert "1 device signs in without a code." in text_of(member.get("security"))
-    assert member.post("devices").status_code == 303
-    assert not Device.objects.trusted(timezone.now()).exists()
+    assert member.post("devices/forget").status_code == 303
+    assert not Device.objects.exists()
     assert Session.objects.live(timezone.now()).count() == 1
-    assert "You trust no device." in text_of(member.get("devices"))
+    assert "No device is known." in text_of(member.get("devices"))
 
 
 def test_hostile_device_name_stays_text(member: Person):
