@@ -176,7 +176,7 @@ def test_a_reset_sets_the_password_ends_everything_and_signs_nobody_in(api: Api,
         problem("session_revoked", 401, api.get("/auth/session", **bearer(body)))
     problem("challenge_expired", 410, api.answer(half_done, code))
     assert not Device.objects.filter(trusted_until__isnull=False).exists()
-    assert not Link.objects.open().exists()
+    assert not Link.objects.open().exclude(purpose=LinkPurpose.DISAVOW).exists()
     problem("invalid_credentials", 401, api.login())
     assert api.login(password=NEW, trust_token=first["trust_token"]).json()["status"] == "otp_required"
     assert mailbox.subjects(EMAIL)[-2] == "Your Gatehouse password was changed"
@@ -425,6 +425,20 @@ def test_a_change_holds_the_new_password_to_the_policy(api: Api, user: Any, pass
     assert trail(since) == [("authn_password_change", reason)]
     assert limits.peek("reauth_account", str(user.pk)).hits == 0  # the present one was right
     assert change(api, headers).status_code == 200
+
+
+def test_a_thief_who_changes_the_password_closes_no_link_that_disavows_the_sign_in(
+    api: Api, user: Any, mailbox: Mailbox
+) -> None:
+    api.sign_in()
+    thief = Api(**{"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"})
+    stolen = bearer(thief.sign_in())
+    disavowing = mailbox.token()
+    assert change(thief, stolen).status_code == 200
+    assert api.post("/auth/disavow", {"token": disavowing}).status_code == 200
+    problem("session_revoked", 401, thief.get("/auth/session", **stolen))
+    assert reset(api, mailbox.token(), "another long quiet river").status_code == 200
+    problem("invalid_credentials", 401, thief.login(password=NEW))
 
 
 def test_a_change_needs_a_live_session(api: Api, user: Any) -> None:
