@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from gatehouse.events import SecurityEvent
+from gatehouse.events import EventType, SecurityEvent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +139,35 @@ class DeviceDenied(SecurityEvent):
     """Somebody asked for a device of another account."""
 
     action: ClassVar[str] = "authz_fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKeyGenerated(SecurityEvent):
+    """A key that may sign tokens was made."""
+
+    event_type: ClassVar[EventType] = EventType.SYSTEM
+    action: ClassVar[str] = "sys_signing_key_generated"
+    kid: str
+    algorithm: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKeyActivated(SecurityEvent):
+    """Tokens are signed with another key from now on; ``before`` is the one that signed until now."""
+
+    event_type: ClassVar[EventType] = EventType.SYSTEM
+    action: ClassVar[str] = "sys_signing_key_activated"
+    kid: str
+    algorithm: str
+    before: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKeyRetired(SecurityEvent):
+    """A key is not believed any more; the sessions whose refresh tokens it signed were ended where that was asked."""
+
+    event_type: ClassVar[EventType] = EventType.SYSTEM
+    action: ClassVar[str] = "sys_signing_key_retired"
+    kid: str
+    algorithm: str
+    sessions_ended: int
