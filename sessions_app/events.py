@@ -60,6 +60,15 @@ class SessionUsedAfterEnd(SecurityEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SessionMoved(SecurityEvent):
+    """A session was used from another network, or by another browser, than the last time that was written down."""
+
+    action: ClassVar[str] = "session_moved"
+    network: bool
+    device: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenRefused(SecurityEvent):
     """A token that does not verify was shown; whom it claims to speak for is not believed."""
 

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
-from gatehouse.client import Client
+from gatehouse.client import Client, describe_device
 from gatehouse.ids import uuid7
 from gatehouse.problems import Problem
 from sessions_app import keyring
 from sessions_app.conf import app_settings
-from sessions_app.events import SessionCreated
+from sessions_app.events import SessionCreated, SessionMoved
 from sessions_app.models import Device, Door, Session, Transport
 from sessions_app.services.rows import forget_states, lives, lock, network, require_transaction, take_over, whole
 from sessions_app.signals import announce
@@ -100,10 +101,40 @@ def reauthenticated(session: Session, factors: list[str], now: datetime) -> None
 
 
 def _use(session: Session, client: Client, now: datetime, since: datetime) -> None:
-    """Write down a use at *now*, unless another request wrote one after *since*."""
+    """Write down a use at *now*, unless another request wrote one after *since*; a move is recorded with it."""
+    moved = _moved(session, client)
+    if moved is None:
+        _write_use(session, client, now, since)
+        return
+    with transaction.atomic():
+        if _write_use(session, client, now, since):
+            announce(moved)
+
+
+def _moved(session: Session, client: Client) -> SessionMoved | None:
+    """Return what is recorded where *session* is used from elsewhere than before: allowed, since people travel.
+
+    The browser is told by what it says of itself; the name that an app gave at its sign-in stays.
+    """
+    network_changed = Client(ip=session.ip).network != client.network
+    device_changed = describe_device(session.user_agent)[0] != describe_device(client.user_agent)[0]
+    if not (network_changed or device_changed):
+        return None
+    return SessionMoved(
+        client=client,
+        user_id=str(session.user_id),
+        session_id=str(session.pk),
+        network=network_changed,
+        device=device_changed,
+    )
+
+
+def _write_use(session: Session, client: Client, now: datetime, since: datetime) -> bool:
     changes: dict[str, Any] = {"last_used_at": now, **network(client)}
     if session.door != Door.API:
         changes["idle_expires_at"] = min(whole(now) + lives(session.door)[0], session.absolute_expires_at)
-    if Session.objects.live(now).filter(pk=session.pk, last_used_at__lte=since).update(**changes):
-        forget_states(session.pk)
-        take_over(session, changes)
+    if not Session.objects.live(now).filter(pk=session.pk, last_used_at__lte=since).update(**changes):
+        return False
+    forget_states(session.pk)
+    take_over(session, changes)
+    return True
