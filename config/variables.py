@@ -153,7 +153,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         Variable(
             name="DB_POOL_TIMEOUT",
             kind=Kind.DURATION,
-            default="3s",
+            default="2s",
             least=0.1,
             says="How long a request waits for a connection of the pool before it answers 503.",
         ),

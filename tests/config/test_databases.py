@@ -12,7 +12,7 @@ from config import databases, patience
 from config.env import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
-POOL = {"min_size": 1, "max_size": 8, "timeout": 3.0}
+POOL = {"min_size": 1, "max_size": 8, "timeout": 2.0}
 
 
 def given(**env):
