@@ -35,7 +35,11 @@ class DevicesView(OwnDevicesView):
         known = Device.objects.for_user(request.user).newest_first(current_id)
         return Response({"results": [device_shape(device, current_id=current_id) for device in known]})
 
-    @extend_schema(request=None, responses={204: None, **problems(400, 401, 403, 405, 406, 413, 415, 429, 500, 503)})
+    @extend_schema(
+        operation_id="me_devices_destroy_all",
+        request=None,
+        responses={204: None, **problems(400, 401, 403, 405, 406, 413, 415, 429, 500, 503)},
+    )
     def delete(self, request: Request) -> Response:
         sessions.remove_devices(user=request.user, client=client_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
