@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -165,7 +165,7 @@ def _refuse_retiring(kid: str, rows: Sequence[SigningKey], ring: keyring.Ring) -
     if not ring.knows(kid):
         raise Problem("not_found", detail=_("There is no key of this name."))
     if kid in ring.retired:
-        raise _conflict(_("This key is retired already."))
+        raise _already_retired()
     if ring.signing is not None and kid == ring.signing.kid:
         raise _conflict(_("This key signs: activate another one first."))
     changed = max((row.activated_at for row in rows if row.activated_at), default=None)
@@ -190,7 +190,10 @@ def _write_retired(kid: str, rows: Sequence[SigningKey]) -> str:
     now = timezone.now()
     row = next((row for row in rows if row.kid == kid), None)
     if row is None:
-        SigningKey.objects.create(kid=kid, algorithm=Algorithm.HS256, created_at=now, retired_at=now)
+        try:
+            SigningKey.objects.create(kid=kid, algorithm=Algorithm.HS256, created_at=now, retired_at=now)
+        except IntegrityError:  # there was no row to lock, and somebody else was first
+            raise _already_retired() from None
         return Algorithm.HS256.value
     SigningKey.objects.filter(pk=kid).update(retired_at=now)
     return row.algorithm
@@ -252,6 +255,10 @@ def _listed(
     else:
         state = State.SIGNS if ring.signing is not None and ring.signing.kid == kid else State.VERIFIES
     return Listed(kid=kid, algorithm=algorithm, place=place, state=state, created_at=created_at, sessions=hanging[kid])
+
+
+def _already_retired() -> Problem:
+    return _conflict(_("This key is retired already."))
 
 
 def _conflict(detail: str) -> Problem:

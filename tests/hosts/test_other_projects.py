@@ -68,8 +68,13 @@ def test_sessions_and_the_trail_serve_any_user_model(tmp_path: Path) -> None:
         user="auth.User",
         sources=("sessions_app.signals.security_event",),
         make='get_user_model().objects.create(username="jane")',
-        after="from audit import queries\nprint(*[(e.action, e.user_id) for e in queries.events()])",
+        after=(
+            'call_command("keys", "generate", "--algorithm", "EdDSA", "--activate")\n'
+            "assert tokens.read_access(tokens.access_for(session)).sid == session.pk\n"
+            "from audit import queries\nprint(*[(e.action, e.user_id) for e in queries.events()])"
+        ),
     )
+    assert "('sys_signing_key_activated', None)" in said
     assert "('session_created', '1')" in said
     assert "accounts" not in said
 

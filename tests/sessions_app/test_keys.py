@@ -203,7 +203,7 @@ def test_l25_a_start_under_another_encryption_key_says_so_and_makes_no_second_ke
     settings.GATEHOUSE = settings.GATEHOUSE | {"ENCRYPTION_KEYS": ("another-key-" + "z" * 32,)}
     code, said = refusal(lambda: keys.generate_if_missing(**WHO))
     assert code == "conflict" and said.startswith(f"The key {kid} is not used: ") and "ENCRYPTION_KEY" in said
-    assert states()[kid] == State.UNREADABLE
+    assert kid and states()[kid] == State.UNREADABLE
     assert "ENCRYPTION_KEY" in refusal(lambda: keys.activate(kid=kid, **WHO))[1]
     assert retire(kid) == 0  # lost for good: the way on
     assert keys.generate_if_missing(**WHO) is not None
