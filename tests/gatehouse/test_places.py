@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
@@ -12,6 +13,7 @@ from gatehouse.checks import check_settings
 from gatehouse.places import place_of
 from sessions_app.models import Session
 from sessions_app.shapes import session_shape
+from tests.accounts.pages.person import Person, text_of
 from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.unit]
@@ -97,3 +99,17 @@ def test_a_session_has_no_place_where_no_file_is_given() -> None:
     now = timezone.now()
     shown = {"user": UserFactory(), "ip": HERE, "created_at": now, "last_used_at": now}
     assert "place" not in session_shape(Session(**shown, idle_expires_at=now, absolute_expires_at=now), current_id=None)
+
+
+@pytest.mark.django_db
+def test_pages_and_mails_say_the_place_beside_the_address(file: Path) -> None:
+    member = Person()
+    member.sign_up()
+    member.confirm()
+    member.sign_in()
+    Session.objects.update(ip=HERE)
+    for page in ("sessions", "security"):
+        assert "Zürich, Switzerland (203.0.113.7)" in text_of(member.get(page))
+    facts = {"ip": HERE, "device": "Firefox"}
+    assert "Network address: Zürich, Switzerland (203.0.113.7)" in render_to_string("mail/facts.txt", facts)
+    assert "<bdi>Zürich, Switzerland (203.0.113.7)</bdi>" in render_to_string("mail/facts.html", facts)
