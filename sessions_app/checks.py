@@ -35,7 +35,7 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_: object) -> l
         *_key_faults(conf.SIGNING_KEYS),
         *_algorithm_faults(conf.SIGNING_ALGORITHM),
         *_life_faults(conf),
-        *_claims_faults(conf.CLAIMS),
+        *_path_faults(conf),
     ]
 
 
@@ -127,12 +127,14 @@ def _life_faults(conf: SessionSettings) -> Iterable[CheckMessage]:
             yield Error(f"SESSIONS['{door}_IDLE'] is longer than SESSIONS['{door}_ABSOLUTE'].", id="sessions_app.E007")
 
 
-def _claims_faults(path: str) -> Iterable[CheckMessage]:
-    if not path:
-        return
+def _path_faults(conf: SessionSettings) -> Iterable[CheckMessage]:
+    for name, path in (("CLAIMS", conf.CLAIMS), ("OWNERS", conf.OWNERS)):
+        if path and not callable(_found(path)):
+            yield Error(f"SESSIONS['{name}'] names nothing that can be called: {path}.", id="sessions_app.E008")
+
+
+def _found(path: str) -> object:
     try:
-        found = import_string(path)
+        return import_string(path)
     except ImportError:
-        found = None
-    if not callable(found):
-        yield Error(f"SESSIONS['CLAIMS'] names nothing that can be called: {path}.", id="sessions_app.E008")
+        return None

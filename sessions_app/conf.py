@@ -22,6 +22,7 @@ class SessionSettings:
     AUDIENCE: str = "gatehouse"  # the claim aud
     LEEWAY: timedelta = timedelta(0)  # how far the clocks of several servers may differ
     CLAIMS: str = ""  # dotted path of a callable(user) -> dict that adds claims to access tokens
+    OWNERS: str = ""  # dotted path of a callable(kind, value) -> queryset: whose sessions a command means, besides ids
 
     ACCESS_TTL: timedelta = timedelta(minutes=15)  # how long an access token lives
     REFRESH_IDLE: timedelta = timedelta(days=7)  # how long a refresh token waits to be used
@@ -34,6 +35,7 @@ class SessionSettings:
     REAUTH_TTL: timedelta = timedelta(minutes=5)  # how long a proof of identity opens delicate changes
     TOUCH_EVERY: timedelta = timedelta(seconds=60)  # how often the last use is written
     TRUST_TTL: timedelta = timedelta(days=30)  # how long a trusted device is trusted
+    SESSION_LIMIT: int = 0  # how many sessions an account has at most; one more ends the least used. 0: no bound
 
     SESSIONS_KEPT: timedelta = timedelta(days=30)  # how long an ended session stays for the account's history
     DEVICES_KEPT: timedelta = timedelta(days=30)  # how long a device stays that nobody uses and nothing names

@@ -52,6 +52,18 @@ class SessionExpired(SessionRevoked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SessionsEndedByCommand(SecurityEvent):
+    """An operator ended sessions by a command; each of them has its own event besides."""
+
+    action: ClassVar[str] = "session_revoked_by_command"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    selector: str
+    selected: str | None
+    reason: str
+    sessions_ended: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionUsedAfterEnd(SecurityEvent):
     """A token or a cookie of an ended session was shown; it opened nothing."""
 

@@ -219,6 +219,7 @@ GATEHOUSE: dict[str, Any] = {
 SESSIONS: dict[str, Any] = {
     "SIGNING_KEYS": KEYS["JWT_SECRET"],
     "CLAIMS": "accounts.claims.for_user",
+    "OWNERS": "accounts.owners.find",
     "CACHE_URL": caches.session_cache(ENV),
     **ENV.overrides("SESSIONS"),
 }

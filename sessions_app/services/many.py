@@ -1,0 +1,130 @@
+"""Ending many sessions by a command, in batches, each whole.
+
+1. A batch locks its accounts first, all in one order, then the rows: as ending.py does, so that nobody waits in a ring.
+2. A sign-in that holds its account's lock meanwhile commits a session that a walk may have passed already; a second
+   walk finds it. Sign-ins that begin later are not meant.
+"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from gatehouse.client import Client
+from gatehouse.events import Actor
+from gatehouse.problems import validation
+from gatehouse.text import UnsafeText, clean_text
+from sessions_app.events import SessionsEndedByCommand
+from sessions_app.models import Session
+from sessions_app.reasons import RevokeReason
+from sessions_app.selection import Selection
+from sessions_app.services.ending import revoke_locked
+from sessions_app.services.rows import lock
+from sessions_app.signals import announce
+
+BATCH = 200
+MAX_REASON = 500
+_WALKS = 2
+
+
+class MassEnd:
+    """The end of every live session of *selection*, for a *reason* in words; ``ended`` says how many so far."""
+
+    def __init__(self, selection: Selection, *, reason: str, client: Client, actor: Actor) -> None:
+        """Raises validation_failed for a reason that is empty, too long or unsafe to store."""
+        self.selection, self.ended = selection, 0
+        self._reason, self._client, self._actor = _checked(reason), client, actor
+
+    def steps(self) -> Iterator[int]:
+        """End a batch at each step, in a transaction of its own; yield how many sessions it ended.
+
+        Those of one account end in one transaction, the record of the command with them.
+        """
+        if self.selection.is_of_one_account:
+            yield self._end_of_one_account()
+            return
+        for _walk in range(_WALKS):
+            for batch in _walk_along(self.selection):
+                with transaction.atomic(durable=True):
+                    ended = self._end(batch)
+                self.ended += ended
+                yield ended
+
+    def conclude(self) -> None:
+        """Record the command and how many sessions it ended; for one account, steps() did."""
+        if not self.selection.is_of_one_account:
+            with transaction.atomic(durable=True):
+                self._record()
+
+    def _end_of_one_account(self) -> int:
+        with transaction.atomic(durable=True):
+            lock(self.selection.user)
+            live = self.selection.rows.live(timezone.now())
+            ended = self._end_rows(list(live.select_for_update().order_by("pk")))
+            self.ended += ended
+            self._record()
+        return ended
+
+    def _end(self, batch: list[tuple[UUID, object]]) -> int:
+        _lock_all({owner for _, owner in batch})
+        live = Session.objects.live(timezone.now()).filter(pk__in=[pk for pk, _ in batch])
+        held = live.select_for_update().order_by("pk")
+        return self._end_rows([session for session in held if self.selection.matches(session.ip)])
+
+    def _end_rows(self, ending: list[Session]) -> int:
+        actor = self._actor
+        revoke_locked(ending, reason=RevokeReason.STAFF, client=self._client, actor=actor, by=actor.label)
+        return len(ending)
+
+    def _record(self) -> None:
+        chosen = self.selection
+        announce(
+            SessionsEndedByCommand(
+                client=self._client,
+                actor=self._actor,
+                user_id=str(chosen.user.pk) if chosen.user else None,
+                session_id=str(chosen.session_id) if chosen.session_id else None,
+                selector=chosen.kind,
+                selected=chosen.named,
+                reason=self._reason,
+                sessions_ended=self.ended,
+            )
+        )
+
+
+def count_live(selection: Selection) -> int:
+    """Return how many live sessions *selection* means."""
+    live = selection.rows.live(timezone.now())
+    if selection.network is None:
+        return live.count()
+    return sum(selection.matches(ip) for ip in live.values_list("ip", flat=True).iterator())
+
+
+def _walk_along(selection: Selection) -> Iterator[list[tuple[UUID, object]]]:
+    """Yield the live sessions of *selection* with their owners, in batches, along the primary key."""
+    left = selection.rows.live(timezone.now()).order_by("pk")
+    while found := list(left.values_list("pk", "user_id", "ip")[:BATCH]):
+        if batch := [(pk, owner) for pk, owner, ip in found if selection.matches(ip)]:
+            yield batch
+        left = left.filter(pk__gt=found[-1][0])
+
+
+def _lock_all(owners: set[object]) -> None:
+    no_key = transaction.get_connection().features.has_select_for_no_key_update  # as lock() does
+    rows = get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk__in=owners).order_by("pk")
+    list(rows.values_list("pk", flat=True))
+
+
+def _checked(reason: str) -> str:
+    try:
+        reason = clean_text(reason.strip(), multiline=True)
+    except UnsafeText:
+        raise validation("reason", "invalid", _("Take out characters that cannot be seen.")) from None
+    if not reason:
+        raise validation("reason", "required", _("Say why: the reason is kept in the audit trail"))
+    if len(reason) > MAX_REASON:
+        raise validation("reason", "max_length", _("Use 500 characters or fewer"))
+    return reason
