@@ -1,4 +1,4 @@
-"""Prepares a server as production would run it, on a database of its own, and has it measured."""
+"""Prepares servers as production would run them, without and with Redis, on a database of their own, to be measured."""
 
 import argparse
 import os
@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bench import redisserver
 from bench.database import database
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,14 +23,20 @@ def main() -> int:
     options, further = _options()
     folder = ROOT / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    with database() as url:
+    with database() as url, redisserver.address(_free_port()) as redis_url:
         environment = _environment(url, folder, options)
+        cached = {**environment, "PORT": str(_free_port()), "REDIS_URL": redis_url, "SESSION_CACHE": "true"}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-        with _server(environment, folder):
+        with ExitStack() as servers:
+            servers.enter_context(_server(environment, folder, "server"))
+            if redis_url and not options.purge:
+                servers.enter_context(_server(cached, folder, "server-with-redis"))
+                environment["CACHED_PORT"] = cached["PORT"]
             command = [sys.executable, "-m", "bench.measure", "--rounds", str(options.rounds)]
             command += ["--patience", str(options.patience)]
             if options.purge:
                 command = [sys.executable, "-m", "bench.purge", *further]
+            environment["LOG_LEVEL"] = "WARNING"  # of what measures; the servers write their lines
             return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
@@ -51,13 +58,15 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
 
 def _environment(url: str, folder: Path, options: argparse.Namespace) -> dict[str, str]:
     """Return the environment of the server: nothing of the caller's settings but where programs are."""
+    port = _free_port()
     return {
         **{name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}},
         **{name: secrets.token_urlsafe(48) for name in RINGS},
         "DJANGO_SETTINGS_MODULE": "bench.settings",
         "ENV_FILE": "",
         "VAR_DIR": str(folder),
-        "PORT": str(_free_port()),
+        "PORT": str(port),
+        "BASE_URL": f"http://127.0.0.1:{port}",  # a second server on another port believes the same tokens
         "DATABASE_URL": url,
         "EMAIL_URL": "smtp://127.0.0.1:9",  # no worker runs, so nothing is sent
         "EMAIL_FROM": "Gatehouse <no-reply@example.com>",
@@ -68,10 +77,10 @@ def _environment(url: str, folder: Path, options: argparse.Namespace) -> dict[st
 
 
 @contextmanager
-def _server(environment: dict[str, str], folder: Path) -> Iterator[None]:
+def _server(environment: dict[str, str], folder: Path, name: str) -> Iterator[None]:
     """Serve by gunicorn with the project's own configuration until the block ends."""
     command = [sys.executable, "-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi"]
-    with (folder / "server.log").open("wb") as log:
+    with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         _wait_for(int(environment["PORT"]), process)
@@ -90,7 +99,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.1)
         else:
             return
-    raise SystemExit("The server did not start. Look at var/bench/server.log.")
+    raise SystemExit("The server did not start. Look at the logs in var/bench/.")
 
 
 def _free_port() -> int:

@@ -1,7 +1,8 @@
-"""Who the bench asks as: accounts with a password, and sessions with their access tokens."""
+"""Who the bench asks as: accounts with a password, and sessions with their tokens."""
 
 from django.db import transaction
 from django.utils import timezone
+from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts import passwords
 from accounts.models import Status, User
@@ -26,6 +27,20 @@ def accounts(number: int) -> list[User]:
 
 def access_tokens(people: list[User]) -> list[str]:
     """Sign each of *people* in, and return their access tokens."""
+    return [issued.access_token for issued in _signed_in(people)]
+
+
+def refresh_tokens(people: list[User]) -> list[str]:
+    """Sign each of *people* in, and return their refresh tokens."""
+    return [issued.refresh_token for issued in _signed_in(people)]
+
+
+def simplejwt_tokens(people: list[User]) -> list[str]:
+    """Return a refresh token of djangorestframework-simplejwt for each of *people*, known to its blacklist app."""
+    return [str(RefreshToken.for_user(user)) for user in people]
+
+
+def _signed_in(people: list[User]) -> list[tokens.Tokens]:
     client = Client(ip="127.0.0.1", user_agent="bench")
     issued = []
     for user in people:
@@ -38,5 +53,5 @@ def access_tokens(people: list[User]) -> list[str]:
                 factors=["password", "email"],
                 device=None,
             )
-        issued.append(tokens.issue(session).access_token)
+        issued.append(tokens.issue(session))
     return issued

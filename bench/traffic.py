@@ -1,8 +1,11 @@
 """A small load generator: a bounded number of requests over kept connections, to loopback only."""
 
+import itertools
+import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -12,6 +15,9 @@ class Answer:
 
     status: int
     body: bytes
+
+
+Sender = Callable[[], Answer]
 
 
 class Connection:
@@ -73,21 +79,46 @@ def request(method: str, path: str, *, body: bytes = b"", **headers: str) -> byt
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def rate(connections: list[Connection], requests: list[bytes], *, number: int) -> float:
-    """Send *number* requests over *connections* at once, and return how many a second were answered with 200."""
-    share = number // len(connections)
-    barrier = threading.Barrier(len(connections) + 1)
+def cycle(link: Connection, requests: list[bytes], offset: int) -> Sender:
+    """Return what sends *requests* over *link* in turn, beginning at *offset*."""
+    turns = itertools.cycle(requests[offset % len(requests) :] + requests[: offset % len(requests)])
+    return lambda: link.send(next(turns))
+
+
+class Refresher:
+    """Exchanges one refresh token after the other; *member* is what it is called in the body, both ways."""
+
+    def __init__(self, path: str, member: str, token: str) -> None:
+        self.path, self.member, self.token = path, member, token
+
+    def over(self, link: Connection) -> Sender:
+        """Return what exchanges the token at hand over *link*."""
+
+        def send() -> Answer:
+            body = json.dumps({self.member: self.token}).encode()
+            answer = link.send(request("POST", self.path, body=body))
+            if answer.status == 200:
+                self.token = json.loads(answer.body)[self.member]
+            return answer
+
+        return send
+
+
+def rate(senders: list[Sender], *, number: int) -> float:
+    """Send *number* requests by *senders* at once, and return how many a second were answered with 200."""
+    share = number // len(senders)
+    barrier = threading.Barrier(len(senders) + 1)
     wrong: list[int] = []
 
-    def one(offset: int) -> None:
-        connections[offset].send(requests[offset % len(requests)])
+    def one(send: Sender) -> None:
+        send()
         barrier.wait()
-        for turn in range(share):
-            answer = connections[offset].send(requests[(offset + turn * len(connections)) % len(requests)])
+        for _turn in range(share):
+            answer = send()
             if answer.status != 200:
                 wrong.append(answer.status)
 
-    threads = [threading.Thread(target=one, args=(offset,), daemon=True) for offset in range(len(connections))]
+    threads = [threading.Thread(target=one, args=(send,), daemon=True) for send in senders]
     for thread in threads:
         thread.start()
     barrier.wait()
@@ -97,4 +128,4 @@ def rate(connections: list[Connection], requests: list[bytes], *, number: int) -
     elapsed = time.perf_counter() - started
     if wrong:
         raise RuntimeError(f"{len(wrong)} of {number} answers were not 200: {sorted(set(wrong))}")
-    return share * len(connections) / elapsed
+    return share * len(senders) / elapsed

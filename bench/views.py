@@ -1,4 +1,4 @@
-"""The two yardsticks: a view that makes one query, and one bare verification of a password."""
+"""The yardsticks: a view that makes one query, one that does nothing, and one bare verification of a password."""
 
 import time
 
@@ -22,6 +22,16 @@ class OneQueryView(APIView):
     def get(self, request: Request) -> Response:
         user = User.objects.get(pk=request.query_params["user"])
         return Response({"id": str(user.pk), "email": user.email})
+
+
+class EmptyView(APIView):
+    """Nothing at all, for orientation."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def get(self, request: Request) -> Response:
+        return Response({})
 
 
 class BareVerificationView(APIView):
