@@ -27,7 +27,9 @@ class DisavowalView:
     """What a page may tell about a link before it is used, and about the sign-in that it belongs to."""
 
     state: LinkState
-    session: Session | None = None
+    device_name: str = ""
+    at: datetime | None = None
+    ip: str | None = None  # that of the sign-in; the session's own moves with its use
 
 
 def offer(*, session: Session, client: Client, now: datetime) -> None:
@@ -85,7 +87,8 @@ def peek(token: str) -> DisavowalView:
         return DisavowalView(LinkState.UNKNOWN)
     if link.is_expired(timezone.now()):
         return DisavowalView(LinkState.EXPIRED)
-    return DisavowalView(LinkState.OPEN, _session_of(link))
+    named = _session_of(link)
+    return DisavowalView(LinkState.OPEN, named.device_name if named else "", link.created_at, link.ip)
 
 
 def _leave(user: User, link: Link, client: Client, now: datetime) -> int:

@@ -14,9 +14,7 @@ pytestmark = pytest.mark.browser
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 LOOKS = {
     "phone": (PHONE, True, "light"),
-    "phone-dark": (PHONE, True, "dark"),
-    "desktop": (DESKTOP, True, "light"),
-    "desktop-dark": (DESKTOP, True, "dark"),
+    "desktop": (DESKTOP, True, "dark"),
     "phone-without-javascript": (PHONE, False, "dark"),
 }
 

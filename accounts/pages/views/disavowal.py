@@ -30,7 +30,7 @@ class DisavowConfirm(Page):
 
     def context(self) -> dict[str, Any]:
         shown = disavowal.peek(pending.link_of(self.request) or "")
-        return {"state": shown.state, "session": shown.session, "reset_url": words.reset_url()}
+        return {**vars(shown), "reset_url": words.reset_url()}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         limits.take(request, ("link_ip", self.client.network))
