@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import jwt
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from jwt.utils import base64url_decode
@@ -131,7 +133,7 @@ def access_for(session: Session) -> str:
         "exp": now + int(app_settings().ACCESS_TTL.total_seconds()),
         "auth_time": _epoch(session.authenticated_at),
     }
-    return _backend(keyring.signing_key(), app_settings()).write(ACCESS, payload)
+    return _backend(keyring.signing_key()).write(ACCESS, payload)
 
 
 def read_access(raw: str, *, allow_expired: bool = False) -> AccessClaims:
@@ -187,7 +189,7 @@ def _refresh_for(session: Session) -> str:
         "exp": _epoch(session.refresh_expires_at),
     }
     named = keyring.verifying_key(session.refresh_kid) if session.refresh_kid else None
-    return _backend(named or keyring.signing_key(), app_settings()).write(REFRESH, payload)
+    return _backend(named or keyring.signing_key()).write(REFRESH, payload)
 
 
 @lru_cache(maxsize=1024)
@@ -232,7 +234,7 @@ def _backend_named_by(raw: str, kind: str) -> KeyBackend | None:
     key = keyring.verifying_key(kid) if isinstance(kid, str) else None
     if key is None or header != {"alg": key.algorithm, "kid": key.kid, "typ": _HEADER_TYPES[kind]}:
         return None
-    return _backend(key, app_settings())
+    return _backend(key)
 
 
 @lru_cache(maxsize=64)
@@ -244,9 +246,15 @@ def _header(coded: str) -> Any:
         return None
 
 
-@lru_cache(maxsize=16)
-def _backend(key: keyring.Key, conf: SessionSettings) -> KeyBackend:
-    return KeyBackend(key, conf)
+@lru_cache(maxsize=64)
+def _backend(key: keyring.Key) -> KeyBackend:
+    return KeyBackend(key, app_settings())
+
+
+@receiver(setting_changed, dispatch_uid="sessions_app.tokens")
+def _forget_settings(*, setting: str, **_: object) -> None:
+    if setting in {"SESSIONS", "GATEHOUSE"}:
+        _backend.cache_clear()
 
 
 def _claims(payload: dict[str, Any], problem: Problem) -> dict[str, Any]:
