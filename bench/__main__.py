@@ -27,13 +27,18 @@ def main() -> int:
         environment = _environment(url, folder, options)
         cached = {**environment, "PORT": str(_free_port()), "REDIS_URL": redis_url, "SESSION_CACHE": "true"}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
+        paced = ["--rounds", str(options.rounds), "--patience", str(options.patience)]
+        if options.tables:  # the services are called, and no server is
+            command = [sys.executable, "-m", "bench.tables", *paced, *further]
+            return subprocess.run(
+                command, cwd=ROOT, env={**environment, "LOG_LEVEL": "WARNING"}, check=False
+            ).returncode
         with ExitStack() as servers:
             servers.enter_context(_server(environment, folder, "server"))
             if redis_url and not options.purge:
                 servers.enter_context(_server(cached, folder, "server-with-redis"))
                 environment["CACHED_PORT"] = cached["PORT"]
-            command = [sys.executable, "-m", "bench.measure", "--rounds", str(options.rounds)]
-            command += ["--patience", str(options.patience)]
+            command = [sys.executable, "-m", "bench.measure", *paced]
             if options.purge:
                 command = [sys.executable, "-m", "bench.purge", *further]
             environment["LOG_LEVEL"] = "WARNING"  # of what measures; the servers write their lines
@@ -50,8 +55,9 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--purge", action="store_true", help="measure the clean-up instead: --rows, --marked, --pace, --seconds"
     )
+    parser.add_argument("--tables", action="store_true", help="measure how lookups grow with the tables: --sizes")
     options, further = parser.parse_known_args()
-    if further and not options.purge:
+    if further and not (options.purge or options.tables):
         parser.error(f"unknown: {' '.join(further)}")
     return options, further
 
