@@ -77,7 +77,8 @@ class Copy:
 
     def updates(self) -> tuple[int, int]:
         """Return how many session rows were updated, and how many of these left every index alone (HOT)."""
-        _execute("SELECT pg_stat_force_next_flush()" if connection.pg_version >= 150000 else "SELECT 1")
+        if int(_rows("SHOW server_version_num")[0][0]) >= 150000:
+            _execute("SELECT pg_stat_force_next_flush()")
         asked = (
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE schemaname = %(name)s AND relname = %(of)s"
         )
@@ -116,4 +117,4 @@ def _execute(statement: str) -> None:
 def _rows(statement: str, given: dict[str, Any] | None = None) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

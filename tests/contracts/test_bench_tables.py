@@ -67,7 +67,7 @@ def test_copies_are_filled_as_a_site_would_be(copies):
 
 
 def test_every_size_is_asked_and_every_plan_uses_an_index(copies, few):
-    measured = tables.measure(*copies, OPTIONS)
+    measured = tables.measure(copies[0], copies[1], OPTIONS)
     assert [(one.name, one.rows) for one in measured] == [(name, size) for size in (2000, 4000) for name in USED]
     for one in measured:
         assert [len(took) for took in (*one.thing, *one.yardstick)] == [4] * 4
