@@ -30,13 +30,14 @@ class AccountManager(BaseUserManager[A]):
         found: A | None = self.annotate(**facts).filter(email_key=key).first()
         return found
 
-    def lock(self, pk: UUID) -> None:
-        """Lock an account until the end of the transaction.
+    def lock(self, pk: UUID, **facts: object) -> bool:
+        """Lock an account until the end of the transaction; return whether it is there, and *facts* hold of it.
 
         Whoever changes what belongs to an account locks the account first: two orders would wait for each other.
         """
         no_key = connections[self.db].features.has_select_for_no_key_update  # rows that point to it may be written
-        self.select_for_update(no_key=no_key).filter(pk=pk).values_list("pk", flat=True).first()
+        found = self.select_for_update(no_key=no_key).filter(pk=pk, **facts).values_list("pk", flat=True)
+        return found.first() is not None
 
     def get_by_natural_key(self, username: str | None) -> A:
         """Return the account whose normalised address is *username*, for Django's backends."""

@@ -245,10 +245,9 @@ def _spent(hits: Sequence[Hit], now: datetime) -> dict[Hit, Usage]:
 
 
 def _count_in_database(hits: Iterable[Hit], now: datetime) -> dict[Hit, Usage]:
-    mine = [hit for hit in hits if LIMITS[hit[0]].store == "database"]
-    keys = {hit: _key(*hit) for hit in mine}
-    counted = Counter.objects.raise_all([(keys[hit], LIMITS[hit[0]].window) for hit in mine], now)
-    return {hit: _usage(LIMITS[hit[0]], counted[keys[hit]], now) for hit in mine}
+    keys = {hit: _key(*hit) for hit in hits if LIMITS[hit[0]].store == "database"}
+    counted = Counter.objects.raise_all([(key, LIMITS[hit[0]].window) for hit, key in keys.items()], now)
+    return {hit: _usage(LIMITS[hit[0]], counted[key], now) for hit, key in keys.items()}
 
 
 def _count_in_memory(request: Any, hits: Iterable[Hit]) -> dict[Hit, Usage]:

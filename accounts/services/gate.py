@@ -64,8 +64,7 @@ def hold(user: User) -> None:
     Whoever replaced the password meanwhile has ended what was open then: nothing of the old one may open afterwards.
     Raises PasswordReplaced. ASVS 7.4.3.
     """
-    User.objects.lock(user.pk)
-    if not User.objects.filter(pk=user.pk, password_changed_at=user.password_changed_at).exists():
+    if not User.objects.lock(user.pk, password_changed_at=user.password_changed_at):
         raise PasswordReplaced
 
 

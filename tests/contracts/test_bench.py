@@ -10,7 +10,7 @@ from bench.views import PASSWORD
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db, pytest.mark.urls("bench.urls")]
 
-FOR_THE_PASSWORD_STEP = 10  # counters 4, account, challenge, mail, event, and the two ends of the transaction
+FOR_THE_PASSWORD_STEP = 11  # counters 4, account, its lock, challenge, mail, event, and the transaction's two ends
 
 
 @pytest.fixture
