@@ -1,5 +1,6 @@
 """Copies of the tables in schemas of their own: one that stays as it is, and one that grows, side by side."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,13 @@ SELECT format('ALTER TABLE %%I ADD CONSTRAINT %%I %%s', relname, conname, pg_get
        format('ALTER TABLE %%I DROP CONSTRAINT %%I', relname, conname), contype = 'f'
 FROM pg_constraint c JOIN pg_class t ON t.oid = conrelid
 WHERE t.relname = ANY(%(tables)s) AND pg_table_is_visible(t.oid) AND contype IN ('p', 'u', 'f')
+  AND NOT conname = ANY(%(without)s::text[])
 UNION ALL
 SELECT pg_get_indexdef(indexrelid, 0, true), format('DROP INDEX %%I', i.relname), false
 FROM pg_index JOIN pg_class t ON t.oid = indrelid JOIN pg_class i ON i.oid = indexrelid
 WHERE t.relname = ANY(%(tables)s) AND pg_table_is_visible(t.oid)
   AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid AND contype IN ('p', 'u'))
+  AND NOT i.relname = ANY(%(without)s::text[])
 ORDER BY 3, 1
 """
 
@@ -37,10 +40,15 @@ class Copy:
     structure: tuple[tuple[str, str], ...]  # what makes and what drops each index and constraint
 
     @classmethod
-    def make(cls, name: str) -> "Copy":
-        """Copy the migrated tables into the new schema *name*, empty and as yet without an index."""
+    def make(cls, name: str, *, without: Sequence[str] = (), fillfactor: int = 100) -> "Copy":
+        """Copy the migrated tables into the new schema *name*, empty and as yet without an index.
+
+        The indexes and constraints *without* will not be made; *fillfactor* is the percentage of a page of sessions
+        that inserts fill. Both are for trying what they give.
+        """
         leave()
-        structure = tuple((made, dropped) for made, dropped, _foreign in _rows(STRUCTURE, {"tables": FILLED}))
+        found = _rows(STRUCTURE, {"tables": FILLED, "without": list(without)})
+        structure = tuple((made, dropped) for made, dropped, _foreign in found)
         _execute(f"CREATE SCHEMA {name}")
         _execute(f"CREATE TABLE {name}.{TRAIL} (LIKE public.{TRAIL} INCLUDING ALL) WITH (autovacuum_enabled = off)")
         for table in FILLED:
@@ -49,6 +57,7 @@ class Copy:
                 f"CREATE TABLE {name}.{table} (LIKE public.{table} INCLUDING ALL EXCLUDING INDEXES)"
                 " WITH (autovacuum_enabled = off)"
             )
+        _execute(f"ALTER TABLE {name}.{Session._meta.db_table} SET (fillfactor = {fillfactor})")
         return cls(name, structure)
 
     def use(self) -> None:

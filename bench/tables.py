@@ -4,102 +4,25 @@ import argparse
 import json
 import os
 import platform
-import random
 import statistics
 import sys
 import time
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import django
 
 django.setup()
 
 from django.conf import settings  # noqa: E402 - the apps are loaded first
-from django.contrib.auth import get_user_model  # noqa: E402
-from django.utils import timezone  # noqa: E402
 
 from bench import filling, plans, quiet, schemas  # noqa: E402
-from gatehouse.client import Client  # noqa: E402
-from sessions_app import paging, principal, tokens  # noqa: E402
-from sessions_app import services as sessions  # noqa: E402
-from sessions_app.models import Door, Session  # noqa: E402
+from bench.asked import A_ROUND, Asked  # noqa: E402
 
 MOST_GROWTH = 1.3
 ENOUGH = 8  # undisturbed rounds that count alone
 EXPLAINED = 50  # calls of each kind whose plans and pages are looked at
-LASTS = timedelta(hours=12)  # whoever is asked for lives longer than the bench runs
-
-CLIENT = Client(ip="192.0.2.7", user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0")
-A_ROUND = {"look-up": 200, "rotation": 100, "list": 100}
-
-
-@dataclass
-class Asked:
-    """Whom one copy of the tables is asked for: drawn evenly from all that live, before anything is measured."""
-
-    copy: schemas.Copy
-    sids: deque[UUID]
-    refreshes: deque[str]
-    people: deque[tuple[Any, UUID]]
-
-    @classmethod
-    def draw(cls, copy: schemas.Copy, rounds: int) -> "Asked":
-        """Draw enough for *rounds*, each once where there are so many; a scan leaves the server's memory as it was."""
-        copy.use()
-        live = Session.objects.live(timezone.now() + LASTS).order_by("?")
-        sids = live.values_list("pk", flat=True)[: rounds * A_ROUND["look-up"]]
-        people = live.values_list("user_id", "pk")[: rounds * A_ROUND["list"]]
-        rotated = live.filter(door=Door.API)[: rounds * A_ROUND["rotation"]]
-        person = get_user_model()
-        refreshes = []
-        for session in rotated:
-            session.user = person(pk=session.user_id)  # the token says nothing else of the account
-            refreshes.append(tokens.issue(session).refresh_token)
-        return cls(copy, deque(sids), deque(refreshes), deque((person(pk=owner), pk) for owner, pk in people))
-
-    def look_up(self) -> None:
-        """Find a session as every request does."""
-        sid, now = self.sids[0], timezone.now()
-        session = principal.current(sid, now)
-        assert session is not None
-        principal.admit(session, now)
-        self.sids.rotate(-1)
-
-    def rotate(self) -> None:
-        """Exchange a refresh token; its successor waits for its turn behind all others."""
-        renewed = sessions.rotate(raw_refresh=self.refreshes.popleft(), client=CLIENT)
-        self.refreshes.append(renewed.refresh_token)
-
-    def list_sessions(self) -> None:
-        """Read the first page of somebody's sessions."""
-        person, sid = self.people[0]
-        page = paging.page_of(user=person, current_id=sid, now=timezone.now(), limit=paging.DEFAULT_LIMIT)
-        assert page.sessions[0].pk == sid
-        self.people.rotate(-1)
-
-    @property
-    def calls(self) -> dict[str, Callable[[], None]]:
-        """What is measured, by name."""
-        return {"look-up": self.look_up, "rotation": self.rotate, "list": self.list_sessions}
-
-    def round(self) -> dict[str, list[float]]:
-        """Make the calls of a round, the kinds mixed; return what each took, in milliseconds."""
-        self.copy.use()
-        order = [name for name, number in A_ROUND.items() for _ in range(number)]
-        random.shuffle(order)
-        calls = self.calls
-        took: dict[str, list[float]] = {name: [] for name in calls}
-        for name in order:
-            started = time.perf_counter()
-            calls[name]()
-            took[name].append((time.perf_counter() - started) * 1000)
-        return took
 
 
 @dataclass
@@ -158,7 +81,10 @@ def main() -> int:
     if refusal:
         print(refusal)
         return 1
-    small, grown = schemas.Copy.make("bench_small"), schemas.Copy.make("bench_grown")
+    small, grown = (
+        schemas.Copy.make(name, without=options.without, fillfactor=options.fillfactor)
+        for name in ("bench_small", "bench_grown")
+    )
     try:
         return _report(options, measure(small, grown, options))
     finally:
@@ -175,6 +101,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--patience", type=float, default=1, help="seconds to wait before a round until the machine is idle"
     )
+    parser.add_argument("--without", nargs="*", default=[], help="indexes to leave out, to see what they cost")
+    parser.add_argument("--fillfactor", type=int, default=100, help="of the sessions, to see what it gives")
     options = parser.parse_args()
     options.sizes = [int(size) for size in options.sizes.split(",")]
     if options.sizes != sorted(set(options.sizes)) or options.rounds < 2:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Count, F
 from django.utils import timezone
 
-from bench import filling, plans, schemas, tables
+from bench import asked, filling, plans, schemas, tables
 from sessions_app.models import Device, Door, Session
 
 pytestmark = [
@@ -28,7 +28,8 @@ USED = {
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "A_ROUND", dict.fromkeys(tables.A_ROUND, 4))
+    for name in asked.A_ROUND:
+        monkeypatch.setitem(asked.A_ROUND, name, 4)
     monkeypatch.setattr(tables, "EXPLAINED", 2)
 
 
@@ -75,14 +76,24 @@ def test_every_size_is_asked_and_every_plan_uses_an_index(copies, few):
         scans = [index for statement in one.seen.statements for _, _, index in statement.scans]
         assert {index.split(" and ")[0] for index in scans} == USED[one.name]  # few rows are worth a second one
     copies[1].use()
-    asked = 3 * 4 + 2  # a round to warm up, two that count, and those explained
-    assert sum(Session.objects.values_list("rotation", flat=True)) == asked * len(OPTIONS.sizes)
+    rotated = 3 * 4 + 2  # a round to warm up, two that count, and those explained
+    assert sum(Session.objects.values_list("rotation", flat=True)) == rotated * len(OPTIONS.sizes)
+
+
+def test_a_copy_can_be_made_without_an_index():
+    copy = schemas.Copy.make("bench_without", without=["sessions_session_idle", "sessions_session_refresh"])
+    try:
+        real = _names()
+        filling.grow(copy, 100)
+        assert real - _names() == {"sessions_session_idle", "sessions_session_refresh"}
+    finally:
+        copy.drop()
 
 
 def test_a_plan_without_an_index_is_seen(copies, few):
     filling.grow(copies[0], 2000)
     copies[0].sweep()
-    asked = tables.Asked.draw(copies[0], 1)
-    assert plans.explained([asked.look_up]).unindexed == []
+    calls = asked.Asked.draw(copies[0], 1)
+    assert plans.explained([calls.look_up]).unindexed == []
     copies[0].strip()
-    assert plans.explained([asked.look_up]).unindexed == ["accounts_user", "sessions_app_session"]
+    assert plans.explained([calls.look_up]).unindexed == ["accounts_user", "sessions_app_session"]
