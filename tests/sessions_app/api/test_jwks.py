@@ -1,5 +1,6 @@
 """The public keys at their well-known address."""
 
+import json
 from typing import Any
 
 import jwt
@@ -7,12 +8,14 @@ import pytest
 from django.test import Client as Browser
 
 from gatehouse.client import Client
-from gatehouse.events import Actor
-from sessions_app import keys, tokens
+from gatehouse.events import Actor, SecurityEvent
+from sessions_app import keyring, keys, tokens
 from sessions_app.models import Session, SigningKey
+from tests.sessions_app.test_tokens import PUBLIC, algorithm, maced
 
 pytestmark = pytest.mark.django_db
 
+__all__ = ["algorithm"]  # a fixture
 PATH = "/.well-known/jwks.json"
 WHO: dict[str, Any] = {"client": Client.local("keys"), "actor": Actor.command("root")}
 
@@ -53,6 +56,20 @@ def test_others_verify_a_token_by_it(algorithm: str, session: Session) -> None:
     key = shown[jwt.get_unverified_header(raw)["kid"]]
     said = jwt.decode(raw, key, algorithms=[algorithm], audience="gatehouse", issuer="http://testserver")
     assert said["sid"] == str(session.pk)
+
+
+@pytest.mark.parametrize("algorithm", PUBLIC, indirect=True)
+def test_f02_a_token_maced_with_the_public_key_is_401_and_recorded(
+    algorithm: str, session: Session, events: list[SecurityEvent]
+) -> None:
+    (jwk,) = Browser().get(PATH).json()["keys"]
+    pem = keyring.public_pem(keyring.signing_key().verifying).encode()
+    for text in (pem, pem.strip(), json.dumps(jwk).encode()):
+        events.clear()
+        answer = Browser().get("/api/v1/auth/session", headers={"authorization": f"Bearer {maced(text)}"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "access_invalid")
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+        assert [(event.action, event.failure_reason) for event in events] == [("authn_token_invalid", "token_invalid")]
 
 
 def test_a_retired_key_is_not_shown() -> None:
