@@ -4,10 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import DateTimeField, Exists, F, OuterRef, Value
-from django.db.models.functions import Least
 from django.utils import timezone
 
 from gatehouse.client import Client
@@ -19,6 +16,7 @@ from sessions_app.conf import app_settings
 from sessions_app.events import SessionRenewed, TokenReused
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
+from sessions_app.services import exchange
 from sessions_app.services.ending import revoke, use_after_end
 from sessions_app.services.rows import forget_states, lock, network, whole
 from sessions_app.signals import announce
@@ -83,22 +81,17 @@ def _judge(claims: tokens.RefreshClaims, client: Client, now: datetime) -> _Verd
 
 def _rotate_row(claims: tokens.RefreshClaims, client: Client, now: datetime) -> bool:
     """Put the successor of the current token in its place; of any number of callers one succeeds."""
-    active = get_user_model()._default_manager.filter(pk=OuterRef("user_id"), is_active=True)
-    end = Least(Value(whole(now) + app_settings().REFRESH_IDLE, DateTimeField()), F("absolute_expires_at"))
-    current = Session.objects.live(now).filter(Exists(active), pk=claims.sid, refresh_id=claims.jti)
-    changed = current.update(
-        refresh_id=uuid7(),
-        refresh_kid=keyring.signing_key().kid,
-        refresh_issued_at=whole(now),
-        refresh_expires_at=end,
-        idle_expires_at=end,
-        previous_refresh_id=claims.jti,
-        rotated_at=now,
-        rotation=F("rotation") + 1,
-        last_used_at=now,
+    successor = {
+        "refresh_id": uuid7(),
+        "refresh_kid": keyring.signing_key().kid,
+        "refresh_issued_at": whole(now),
+        "previous_refresh_id": claims.jti,
+        "rotated_at": now,
+        "last_used_at": now,
         **network(client),
-    )
-    return changed == 1
+    }
+    end = whole(now) + app_settings().REFRESH_IDLE
+    return exchange.put(claims.sid, claims.jti, successor, end=end, now=now)
 
 
 def _may_have_again(session: Session, jti: UUID, now: datetime) -> bool:
