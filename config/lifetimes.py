@@ -39,6 +39,13 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("STAFF_ABSOLUTE", "12h", "A staff session ends after so long in any case.", "SESSIONS"),
         _duration("REAUTH_TTL", "5m", "How long a fresh proof of identity counts for sensitive changes.", "SESSIONS"),
         _duration("TRUST_TTL", "30d", "How long a trusted device is not asked for a code.", "SESSIONS"),
+        _number(
+            "SESSION_LIMIT",
+            "0",
+            "How many sessions an account may have at once; one more ends the one unused for longest. 0: any number.",
+            "SESSIONS",
+            0,
+        ),
     ),
     "Sign-up, codes and links": (
         Variable(

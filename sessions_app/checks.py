@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections, router
 from django.db.migrations.recorder import MigrationRecorder
@@ -36,6 +38,7 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_: object) -> l
         *_algorithm_faults(conf.SIGNING_ALGORITHM),
         *_life_faults(conf),
         *_path_faults(conf),
+        *_cache_faults(conf),
     ]
 
 
@@ -126,6 +129,9 @@ def _life_faults(conf: SessionSettings) -> Iterable[CheckMessage]:
         if getattr(conf, f"{door}_IDLE") > getattr(conf, f"{door}_ABSOLUTE"):
             yield Error(f"SESSIONS['{door}_IDLE'] is longer than SESSIONS['{door}_ABSOLUTE'].", id="sessions_app.E007")
 
+    if conf.SESSION_LIMIT < 0:
+        yield Error("SESSIONS['SESSION_LIMIT'] is less than nothing.", hint="0 means no bound.", id="sessions_app.E011")
+
 
 def _path_faults(conf: SessionSettings) -> Iterable[CheckMessage]:
     for name, path in (("CLAIMS", conf.CLAIMS), ("OWNERS", conf.OWNERS)):
@@ -138,3 +144,15 @@ def _found(path: str) -> object:
         return import_string(path)
     except ImportError:
         return None
+
+
+def _cache_faults(conf: SessionSettings) -> Iterable[CheckMessage]:
+    if conf.CACHE_URL and urlsplit(conf.CACHE_URL).scheme not in {"redis", "rediss", "unix"}:
+        hint = "Put redis://host:6379/0 there, or nothing."
+        yield Error("SESSIONS['CACHE_URL'] is no Redis address.", hint=hint, id="sessions_app.E012")
+    needed = {get_user_model()._meta.pk.attname, "is_active"} & set(conf.CACHE_LEAVES_OUT)
+    if needed:
+        yield Error(
+            f"SESSIONS['CACHE_LEAVES_OUT'] names {', '.join(sorted(needed))}, without which no request is let in.",
+            id="sessions_app.E013",
+        )

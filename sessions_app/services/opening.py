@@ -7,12 +7,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from gatehouse.client import Client, describe_device
+from gatehouse.events import Actor
 from gatehouse.ids import uuid7
 from gatehouse.problems import Problem
 from sessions_app import keyring
 from sessions_app.conf import app_settings
 from sessions_app.events import SessionCreated, SessionMoved
 from sessions_app.models import Device, Door, Session, Transport
+from sessions_app.reasons import RevokeReason
+from sessions_app.services.ending import revoke_locked
 from sessions_app.services.rows import forget_states, lives, lock, network, require_transaction, take_over, whole
 from sessions_app.signals import announce
 
@@ -30,7 +33,8 @@ def open(
     """Open a session for *user*, in the transaction of the sign-in that proved *factors*.
 
     The account's row is locked first: whoever disables the account or ends all its sessions at the same moment
-    either waits and then sees this session, or was first and this raises account_disabled.
+    either waits and then sees this session, or was first and this raises account_disabled. Where SESSION_LIMIT is
+    reached, the sessions that were not used for longest end for it (ASVS 7.1.2).
     """
     require_transaction()
     if not lock(user):
@@ -71,6 +75,7 @@ def open(
             device_id=device.pk if device else None,
         )
     )
+    _end_surplus(session, client, now)
     return session
 
 
@@ -98,6 +103,18 @@ def reauthenticated(session: Session, factors: list[str], now: datetime) -> None
         raise Problem("session_revoked")
     forget_states(session.pk)
     take_over(session, changes)
+
+
+def _end_surplus(opened: Session, client: Client, now: datetime) -> None:
+    """End what the account of *opened*, which the caller has locked, holds beyond SESSION_LIMIT."""
+    limit = app_settings().SESSION_LIMIT
+    if not limit:
+        return
+    others = Session.objects.live(now).for_user(opened.user).exclude(pk=opened.pk)
+    surplus = list(others.order_by("-last_used_at", "-pk").values_list("pk", flat=True)[limit - 1 :])
+    if surplus:
+        ending = list(others.filter(pk__in=surplus).select_for_update().order_by("pk"))
+        revoke_locked(ending, reason=RevokeReason.LIMIT, client=client, actor=Actor.system(), by="")
 
 
 def _use(session: Session, client: Client, now: datetime, since: datetime) -> None:

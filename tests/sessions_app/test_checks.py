@@ -49,7 +49,10 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(settings: Any) -> N
         ({"REUSE_GRACE": timedelta(seconds=-1)}, "E005"),
         ({"ACCESS_TTL": timedelta(0)}, "E006"),
         ({"STAFF_IDLE": timedelta(days=1)}, "E007"),
+        ({"SESSION_LIMIT": -1}, "E011"),
         ({"CLAIMS": "nowhere.at.all"}, "E008"),
+        ({"CACHE_URL": "http://127.0.0.1:6379"}, "E012"),
+        ({"CACHE_LEAVES_OUT": ("password", "is_active")}, "E013"),
         ({"CLAIMS": "sessions_app.keyring.LIFE"}, "E008"),
     ],
 )

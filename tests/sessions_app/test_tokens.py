@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -137,6 +138,23 @@ def test_an_expired_refresh_token_reads_as_expired_where_nobody_asks_the_row() -
     with pytest.raises(Problem, match="session_expired"):
         tokens.read_refresh(raw)
     assert tokens.read_refresh(raw, allow_expired=True).expires_at == NOW - 1
+
+
+def test_f15_a_clock_that_is_put_back_a_little_refuses_no_token_of_ours(session: Session) -> None:
+    """Neither one that was read before nor a new one; the clock is asked every time."""
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with time_machine.travel(now, tick=False) as clock:
+        access = tokens.access_for(session)
+        session.refresh_issued_at = now
+        refresh = tokens.issue(session).refresh_token
+        assert tokens.read_access(access)
+        clock.move_to(now - tokens.EARLY, tick=False)
+        assert tokens.read_access(access) and tokens.read_access(tokens.access_for(session))
+        assert tokens.read_refresh(refresh)
+        clock.shift(-1)
+        assert refusal(access) == "access_invalid"
+        with pytest.raises(Problem, match="refresh_invalid"):
+            tokens.read_refresh(refresh)
 
 
 def payload_of(raw: str) -> dict[str, Any]:
