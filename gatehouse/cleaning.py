@@ -112,12 +112,16 @@ class Sweep:
         actor: Actor,
         older_than: timedelta | None = None,
         batch: int = BATCH,
+        rest: float = 0,
         now: datetime | None = None,
     ) -> None:
-        """*older_than* stands in for the age of every chore; *batch* is in rows."""
+        """*older_than* stands in for the age of every chore; *batch* is in rows, *rest* a share of a batch's time.
+
+        A rest after each batch leaves the processor and the disk to the requests that came meanwhile.
+        """
         self.todo = tuple(todo)
         self.removed = {chore.name: 0 for chore in self.todo}
-        self._actor, self._older_than, self._batch = actor, older_than, batch
+        self._actor, self._older_than, self._batch, self._rest = actor, older_than, batch, rest
         self._now = now or timezone.now()
         self._steps: Iterator[tuple[Chore, int]] | None = None
 
@@ -128,9 +132,13 @@ class Sweep:
     def steps(self) -> Iterator[tuple[Chore, int]]:
         """Do a batch at each step; yield its chore and how many rows went."""
         for chore in self.todo:
+            began = time.monotonic()
             for number in chore.remove(self._before(chore), self._now, self._batch):
+                took = time.monotonic() - began
                 self.removed[chore.name] += number
                 yield chore, number
+                time.sleep(took * self._rest)
+                began = time.monotonic()
 
     def go_on(self, seconds: float) -> bool:
         """Work for about so many *seconds*, and tell whether all is done.

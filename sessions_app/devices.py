@@ -66,10 +66,7 @@ def remember(*, user: Any, client: Client, token: str | None, transport: Transpo
     A client that takes cookies is given a token; another is told by name and network.
     """
     recognised = recognise(user=user, client=client, token=token)
-    if recognised.device is not None:
-        recognised.device.name = client.device_name
-        recognised.device.last_seen_at = now
-        recognised.device.save(update_fields=["name", "last_seen_at"])
+    if recognised.device is not None and _is_there(recognised.device, client, now):
         return Remembered(recognised.device, recognised.token, is_new=False)
     given = _token_for(transport, token)
     first = _is_unused(user)
@@ -149,6 +146,12 @@ def remove(*, user: Any, client: Client, device: Device | None = None, actor: Ac
         announce(_removed(one, client, actor))
     Device.objects.filter(pk__in=[one.pk for one in going]).delete()
     return len(going)
+
+
+def _is_there(device: Device, client: Client, now: datetime) -> bool:
+    """Write down that *device* is used; a clean-up may have taken it since it was recognised."""
+    device.name, device.last_seen_at = client.device_name, now
+    return Device.objects.filter(pk=device.pk).update(name=device.name, last_seen_at=now) == 1
 
 
 def _by_token(user: Any, token: str) -> Device | None:

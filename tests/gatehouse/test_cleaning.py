@@ -1,9 +1,13 @@
 """The service and the command of the clean-up: chores of any app, in batches, sayable and stoppable."""
 
 import os
+import re
 import signal
+import time
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +18,17 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts import retention as account_retention
+from accounts.conf import AccountSettings
 from audit.models import Event
 from gatehouse import cleaning, retention
 from gatehouse.cleaning import AT_ONCE, Chore, Sweep
+from gatehouse.conf import GatehouseSettings
 from gatehouse.events import Actor
 from gatehouse.models import Counter
+from sessions_app.conf import SessionSettings
 from tests.factories import trail
 
+_sleep = time.sleep
 NAMES = [
     "unverified", "links", "challenges", "mails", "failed-mails", "failures",
     "expired", "sessions", "devices", "browser-sessions", "counters",
@@ -93,6 +101,7 @@ def test_a_dry_run_counts_and_changes_nothing(capsys: pytest.CaptureFixture[str]
     (["--older-than=30"], "unit"), (["--older-than=d"], "unit"), (["--older-than=-1d"], "unit"),
     (["--older-than=1w"], "unit"), (["--older-than=٣d"], "unit"), (["--older-than="], "unit"),
     (["--only=links,nonsense"], "does not know nonsense. It knows .*links, challenges"),
+    (["--rest=-1"], "0 to 100"), (["--rest=nan"], "0 to 100"),
     (["--batch=0"], "1 to 10000"), (["--batch=10001"], "1 to 10000"),
 ])  # fmt: skip
 def test_what_cannot_be_is_refused_with_what_can(given: list[str], said: str) -> None:
@@ -144,6 +153,21 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch
     assert shown.endswith("counters: 4 removed\n")
 
 
+def test_it_rests_after_each_batch_for_a_share_of_the_time_that_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+
+    def remove(_before: datetime, _now: datetime, _number: int) -> Iterator[int]:
+        for _ in range(3):
+            time.sleep(0.01)
+            yield 1
+
+    monkeypatch.setattr("gatehouse.cleaning.time.sleep", lambda seconds: rests.append(seconds) or _sleep(seconds))
+    run = Sweep([chore("slow", remove)], actor=Actor.system(), rest=4)
+    assert run.go_on(60)
+    waited = [seconds for seconds in rests if seconds != 0.01]
+    assert len(waited) == 3 and all(0.04 <= seconds < 1 for seconds in waited)
+
+
 def test_a_run_in_slices_goes_on_where_it_was_left_and_after_a_failure() -> None:
     seen: list[int] = []
 
@@ -170,6 +194,14 @@ def test_where_nothing_went_nothing_is_recorded() -> None:
     assert run.go_on(1)
     run.conclude()
     assert not Event.objects.exists()
+
+
+def test_the_runbook_names_every_chore_and_its_setting() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/runbooks/cleanup.md").read_text()
+    assert re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE) == list(cleaning.chores())
+    kinds = (AccountSettings, SessionSettings, GatehouseSettings)
+    kept = {field.name for kind in kinds for field in fields(kind) if field.name.endswith("_KEPT")}
+    assert set(re.findall(r"`(\w+_KEPT)`, ", text)) == kept
 
 
 def test_an_app_without_chores_is_passed_by() -> None:

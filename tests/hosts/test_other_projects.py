@@ -71,11 +71,15 @@ def test_sessions_and_the_trail_serve_any_user_model(tmp_path: Path) -> None:
         after=(
             'call_command("keys", "generate", "--algorithm", "EdDSA", "--activate")\n'
             "assert tokens.read_access(tokens.access_for(session)).sid == session.pk\n"
+            'call_command("cleanup", "--batch", "1")\n'
+            'call_command("sessions", "list", "--user", "1")\n'
+            'call_command("sessions", "revoke", "--user", "1", "--reason", "a test")\n'
             "from audit import queries\nprint(*[(e.action, e.user_id) for e in queries.events()])"
         ),
     )
     assert "('sys_signing_key_activated', None)" in said
-    assert "('session_created', '1')" in said
+    assert "('session_created', '1')" in said and "('session_revoked', '1')" in said
+    assert "sessions: 0 removed" in said and "Sessions ended: 1." in said
     assert "accounts" not in said
 
 
@@ -91,8 +95,9 @@ def test_accounts_run_without_the_trail_and_the_staff_area(tmp_path: Path) -> No
             "from accounts.services import registration\n"
             'registration.register(email="joe@example.com", password="correct horse battery staple",'
             ' accept_terms=True, client=Client.local("host"))\n'
-            "print(get_user_model().objects.count(), 'accounts')"
+            "print(get_user_model().objects.count(), 'accounts')\n"
+            'call_command("cleanup")'
         ),
     )
-    assert "2 accounts" in said
+    assert "2 accounts" in said and "unverified: 0 removed" in said
     assert "audit" not in said and "adminpanel" not in said

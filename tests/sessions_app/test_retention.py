@@ -123,6 +123,26 @@ def test_devices_go_when_nothing_names_them(
     assert Device.objects.count() == 2
 
 
+def test_a_device_that_the_clean_up_takes_in_the_middle_of_a_sign_in_is_remembered_anew(
+    user: Any, client_facts: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"user": user, "client": client_facts, "token": None, "transport": Transport.BEARER}
+    with transaction.atomic():
+        before = devices.remember(**given, now=timezone.now()).device
+    whole = devices.recognise
+
+    def recognise(**asked: Any) -> devices.Recognised:
+        found = whole(**asked)
+        assert Device.objects.untrusted(timezone.now()).unused_since(timezone.now() - MONTH).delete()[0] == 1
+        return found
+
+    monkeypatch.setattr(devices, "recognise", recognise)
+    with time_machine.travel(timezone.now() + timedelta(days=31)), transaction.atomic():
+        after = devices.remember(**given, now=timezone.now())
+    assert after.is_new and after.device.pk != before.pk
+    assert list(Device.objects.all()) == [after.device]
+
+
 def test_the_sessions_of_browsers_go_when_they_are_over(db: None) -> None:
     store = SessionStore()
     store["a"] = 1

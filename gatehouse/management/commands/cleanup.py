@@ -13,6 +13,7 @@ from gatehouse.stopping import STOPPED, stoppable
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _MOST_DIGITS = 5  # centuries of days; more would leave the calendar
 _LARGEST_BATCH = 10_000
+_LONGEST_REST = 100
 _WIDTH = 30
 
 
@@ -26,12 +27,18 @@ class Command(BaseCommand):
             "--older-than", help="How long ago it was over: 12h, 30d. Default: what the settings say for each."
         )
         parser.add_argument("--batch", type=int, default=cleaning.BATCH, help="Rows of one transaction (default 500).")
+        parser.add_argument(
+            "--rest", type=float, default=0.5, help="Pause after each batch, as a share of its time (default 0.5)."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["batch"] <= _LARGEST_BATCH:
             raise CommandError(f"--batch takes a number from 1 to {_LARGEST_BATCH}.")
         older_than = None if options["older_than"] is None else _duration(options["older_than"])
-        sweep = Sweep(_chosen(options["only"]), actor=Actor.command(), older_than=older_than, batch=options["batch"])
+        if not 0 <= options["rest"] <= _LONGEST_REST:
+            raise CommandError(f"--rest takes a share from 0 to {_LONGEST_REST}.")
+        given = {"batch": options["batch"], "rest": options["rest"]}
+        sweep = Sweep(_chosen(options["only"]), actor=Actor.command(), older_than=older_than, **given)
         if options["dry_run"]:
             for chore in sweep.todo:
                 self.stdout.write(f"{chore.name}: {sweep.count(chore)} would be {chore.done} ({chore.says})")
