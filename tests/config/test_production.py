@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from config import keys, refusals
+from config import caches, keys, refusals
 from config.env import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +102,7 @@ def test_one_key_for_two_purposes():
         ("LIMITS_SCALE", "10"),
         ("LIMITS_SCALE", "0.5"),
         ("REDIS_URL", "http://redis"),
+        ("SESSION_CACHE", "true"),
         ("PORT", "eighty"),
         ("OTP_TTL", "soon"),
     ],
@@ -124,6 +125,14 @@ def test_a_redis_that_does_not_answer_is_a_word_and_no_fault():
     assert refusals.faults(env) == []
     assert [warning.name for warning in refusals.warnings(env)] == ["REDIS_URL"]
     assert refusals.warnings(Environment(GOOD)) == []
+
+
+def test_sessions_are_cached_where_there_is_a_redis_and_somebody_wants_it():
+    url = "redis://127.0.0.1:6379/0"
+    both = Environment(GOOD | {"REDIS_URL": url, "SESSION_CACHE": "true"})
+    assert refusals.faults(both) == []
+    assert caches.session_cache(both) == url
+    assert caches.session_cache(Environment(GOOD | {"REDIS_URL": url})) == ""
 
 
 def test_no_proxy_in_front_is_a_word_and_no_fault():
