@@ -38,7 +38,7 @@ def main(stride: int) -> int:
 
 
 def _journey(statement: int) -> None:
-    """Sign up, confirm and sign in; never returns."""
+    """Sign up, confirm, sign in and reset the password; never returns."""
     try:
         _walk(statement)
     except BaseException as error:  # what is wrong is told by the status
@@ -65,6 +65,10 @@ def _walk(statement: int) -> None:
         answer = api.verify(email)
         assert answer.status_code == 200, answer.content
         assert api.sign_in(email)["status"] == "authenticated"
+        assert api.post("/auth/password/forgot", {"email": email}).status_code == 202
+        asked = {"token": api.mailbox.token(email), "new_password": "a long and quiet river"}
+        answer = api.post("/auth/password/reset", asked)
+        assert answer.status_code == 200, answer.content
 
 
 if __name__ == "__main__":

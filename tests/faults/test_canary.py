@@ -2,6 +2,7 @@
 
 import base64
 import http.cookiejar
+import itertools
 import re
 import urllib.error
 import urllib.parse
@@ -20,6 +21,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.every_engine]
 EMAIL = "canary@example.com"
 PASSWORD = "kanarien-vogel-7R!xq-91"
 WRONG = "kanarien-vogel-wrong-55"
+NEW, NEWER = "grauer-papagei-4K!wz-17", "blauer-papagei-8M!tf-32"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
 
 
@@ -81,8 +83,24 @@ def test_no_secret_is_written_down(make_site: Callable[..., LiveSite]) -> None:
     browser.post("/account/login", email=EMAIL, password=PASSWORD)
     codes = [visitor.code(EMAIL, 2), visitor.code(EMAIL, 3)]
     assert "Your security" in browser.post("/account/otp", code=codes[1])
+    assert visitor.post("/auth/password/forgot", {"email": EMAIL}).status == 202
+    reset = _mailed(site, r"/account/password/reset/([\w-]{43})")
+    browser.get(f"/account/password/reset/{reset}")
+    for code, new in (("validation_failed", "short-kanarien"), ("200", NEW), ("token_used", NEWER)):
+        assert visitor.post("/auth/password/reset", {"token": reset, "new_password": new}).code == code
+    before = len(site.mails.to(EMAIL))
+    challenge = visitor.login(EMAIL, "192.0.2.1", NEW).body["challenge"]["id"]
+    codes.append(_mailed(site, r"^(\d{6}) is your", before))
+    third = visitor.post("/auth/otp/verify", {"challenge_id": challenge, "code": codes[-1]}).body
+    bearer = {"authorization": f"Bearer {third['access_token']}"}
+    for code, current in (("invalid_credentials", WRONG), ("200", NEW)):
+        asked = {"current_password": current, "new_password": NEWER}
+        assert visitor.post("/me/password", asked, **bearer).code == code
     secrets = {
         "password": PASSWORD,
+        "new password": NEW,
+        "newer password": NEWER,
+        "token of the link that resets": reset,
         "wrong password": WRONG,
         "token of the link": token[1],
         "access token": first["access_token"],
@@ -102,6 +120,15 @@ def test_no_secret_is_written_down(make_site: Callable[..., LiveSite]) -> None:
             assert not [form for form in spellings(secret) if form in text], f"the {name} is in the {place}"
         for code in codes:
             assert not re.search(rf"(?<![\d.\-]){code}(?![\d.\-])", text), f"a code is in the {place}"
+
+
+def _mailed(site: LiveSite, pattern: str, after: int = 0) -> str:
+    """Wait for the mail, *after* so many others, in which *pattern* is, and return what it holds."""
+    for number in itertools.count(after + 1):
+        found = re.search(pattern, text_of(site.mails.wait_for(EMAIL, number)))
+        if found:
+            return found[1]
+    raise AssertionError
 
 
 def _files(folder: Path) -> list[Path]:
