@@ -1,5 +1,7 @@
 """Whom an operator means by an address, an id or a role (the setting ``SESSIONS["OWNERS"]``)."""
 
+from uuid import UUID
+
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
@@ -27,7 +29,7 @@ def _key(address: str) -> str | None:
         return None
 
 
-def _ids(value: str) -> list[object]:
+def _ids(value: str) -> list[UUID]:
     try:
         return [User._meta.pk.to_python(value)]
     except ValidationError:

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from gatehouse.client import normalise_ip
 from sessions_app.conf import app_settings
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionQuerySet
 
 KINDS = ("user", "session", "ip", "role", "all")
 _OF_ONE_ACCOUNT = frozenset({"user", "session"})
@@ -31,7 +31,7 @@ class Selection:
     """Sessions, live or not. *named* is what the trail may know of the choice: no address of a person."""
 
     kind: str
-    rows: QuerySet[Session]
+    rows: SessionQuerySet
     user: Any = None  # the one account that owns them all, where that is how they were chosen
     session_id: UUID | None = None
     named: str | None = None

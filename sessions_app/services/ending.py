@@ -146,7 +146,7 @@ def revoke_locked(ending: list[Session], *, reason: RevokeReason, client: Client
 
 def _end_locked(ending: list[Session], changes: dict[str, Any], client: Client, actor: Actor | None = None) -> None:
     keys = [session.pk for session in ending]
-    Session.objects.filter(pk__in=keys, revoked_at__isnull=True).update(**changes)
+    Session.objects.filter(pk__in=keys).update(**changes)
     forget_states(*keys)
     with together():
         for session in ending:

@@ -1,19 +1,22 @@
 """Ending many sessions by a command, in batches, each whole.
 
 1. A batch locks its accounts first, all in one order, then the rows: as ending.py does, so that nobody waits in a ring.
+   The rows are locked by their key alone: a database that locks what it looks at would lock those of others, too.
 2. A sign-in that holds its account's lock meanwhile commits a session that a walk may have passed already; a second
    walk finds it. Sign-ins that begin later are not meant.
 """
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from gatehouse.client import Client
+from gatehouse.counting import is_deadlock
 from gatehouse.events import Actor
 from gatehouse.problems import validation
 from gatehouse.text import UnsafeText, clean_text
@@ -28,6 +31,7 @@ from sessions_app.signals import announce
 BATCH = 200
 MAX_REASON = 500
 _WALKS = 2
+_TRIES = 3
 
 
 class MassEnd:
@@ -48,8 +52,7 @@ class MassEnd:
             return
         for _walk in range(_WALKS):
             for batch in _walk_along(self.selection):
-                with transaction.atomic(durable=True):
-                    ended = self._end(batch)
+                ended = self._end_whole(batch)
                 self.ended += ended
                 yield ended
 
@@ -68,11 +71,22 @@ class MassEnd:
             self._record()
         return ended
 
-    def _end(self, batch: list[tuple[UUID, object]]) -> int:
+    def _end_whole(self, batch: list[tuple[UUID, Any]]) -> int:
+        """End *batch* in one transaction, which is done anew where it was the one to give way in a ring of locks."""
+        for left in reversed(range(_TRIES)):
+            try:
+                with transaction.atomic(durable=True):
+                    return self._end(batch)
+            except OperationalError as error:
+                if not left or not is_deadlock(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _end(self, batch: list[tuple[UUID, Any]]) -> int:
         _lock_all({owner for _, owner in batch})
-        live = Session.objects.live(timezone.now()).filter(pk__in=[pk for pk, _ in batch])
-        held = live.select_for_update().order_by("pk")
-        return self._end_rows([session for session in held if self.selection.matches(session.ip)])
+        held = Session.objects.filter(pk__in=[pk for pk, _ in batch]).select_for_update().order_by("pk")
+        now = timezone.now()
+        return self._end_rows([one for one in held if one.end(now) is None and self.selection.matches(one.ip)])
 
     def _end_rows(self, ending: list[Session]) -> int:
         actor = self._actor
@@ -103,7 +117,7 @@ def count_live(selection: Selection) -> int:
     return sum(selection.matches(ip) for ip in live.values_list("ip", flat=True).iterator())
 
 
-def _walk_along(selection: Selection) -> Iterator[list[tuple[UUID, object]]]:
+def _walk_along(selection: Selection) -> Iterator[list[tuple[UUID, Any]]]:
     """Yield the live sessions of *selection* with their owners, in batches, along the primary key."""
     left = selection.rows.live(timezone.now()).order_by("pk")
     while found := list(left.values_list("pk", "user_id", "ip")[:BATCH]):
@@ -112,7 +126,7 @@ def _walk_along(selection: Selection) -> Iterator[list[tuple[UUID, object]]]:
         left = left.filter(pk__gt=found[-1][0])
 
 
-def _lock_all(owners: set[object]) -> None:
+def _lock_all(owners: set[Any]) -> None:
     no_key = transaction.get_connection().features.has_select_for_no_key_update  # as lock() does
     rows = get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk__in=owners).order_by("pk")
     list(rows.values_list("pk", flat=True))

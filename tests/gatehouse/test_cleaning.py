@@ -161,7 +161,11 @@ def test_it_rests_after_each_batch_for_a_share_of_the_time_that_took(monkeypatch
             time.sleep(0.01)
             yield 1
 
-    monkeypatch.setattr("gatehouse.cleaning.time.sleep", lambda seconds: rests.append(seconds) or _sleep(seconds))
+    def sleep(seconds: float) -> None:
+        rests.append(seconds)
+        _sleep(seconds)
+
+    monkeypatch.setattr("gatehouse.cleaning.time.sleep", sleep)
     run = Sweep([chore("slow", remove)], actor=Actor.system(), rest=4)
     assert run.go_on(60)
     waited = [seconds for seconds in rests if seconds != 0.01]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from gatehouse.client import Client
@@ -223,3 +223,24 @@ def test_the_list_shows_what_lives_newest_first_and_no_secret(
     assert "Firefox 142 on Windows 11" in rows[0] and "192.0.2.7" in rows[0] and " page " in rows[0]
     assert rows[0].count("Z") == 3
     assert not any(str(session.refresh_id) in "\n".join(rows) for session in (first, second) if session.refresh_id)
+
+
+@pytest.mark.parametrize(("failures", "ended"), [(2, 1), (3, 0)])
+def test_a_batch_that_gives_way_in_a_deadlock_is_done_anew(
+    session: Session, monkeypatch: pytest.MonkeyPatch, failures: int, ended: int
+) -> None:
+    whole, left = many.MassEnd._end, [failures]
+
+    def give_way(self: many.MassEnd, batch: Any) -> int:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OperationalError(1213, "Deadlock found when trying to get lock")
+        return whole(self, batch)
+
+    monkeypatch.setattr(many.MassEnd, "_end", give_way)
+    if ended:
+        assert revoke("--all") == "Sessions ended: 1."
+    else:
+        with pytest.raises(OperationalError):
+            revoke("--all")
+    assert bool(live()) is not bool(ended)

@@ -115,6 +115,6 @@ def test_everyone_out_beside_sign_ins_refreshes_and_sign_outs_leaves_nothing_of_
 
     results = race([end_all, refresh, leave, lambda: open_session(people[2]), end_all])
     faults = [one for one in results if isinstance(one, Exception) and not isinstance(one, Problem)]
-    assert not faults
+    assert not faults, results
     assert not set(Session.objects.live(timezone.now())) & set(before)
     assert results[0] + results[2] + results[4] in (9, 10)
