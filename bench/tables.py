@@ -53,6 +53,11 @@ class Compared:
         """The median of these: one hiccup of the machine spoils one round, where it would decide a p99 of them all."""
         return statistics.median(self.growths)
 
+    @property
+    def usual_growth(self) -> float:
+        """How much greater the median of a round is: what the tables cost the call that nothing disturbed."""
+        return statistics.median(statistics.median(thing) / statistics.median(yard) for thing, yard in self.rounds)
+
     def row(self) -> str:
         """One line of the table."""
         every = [took for thing, _ in self.rounds for took in thing]
@@ -62,15 +67,15 @@ class Compared:
         calls = EXPLAINED
         return (
             f"{self.name:<9} {self.rows:>9,} {middle:>7.2f} {p95:>7.2f} {here:>7.2f} {small:>7.2f} {self.growth:>6.2f}"
-            f"  {f'{lower:.2f} to {upper:.2f}':<13}"
+            f"  {f'{lower:.2f} to {upper:.2f}':<13} {self.usual_growth:>6.2f}"
             f" {self.seen.total('hit') / calls:>6.1f} {self.seen.total('read') / calls:>5.1f}"
             f" {self.seen.total('wal') / calls / 1024:>6.1f}"
         )
 
 
 HEAD = (
-    f"{'':<9} {'rows':>9} {'median':>7} {'p95':>7} {'p99':>7} {'small':>7} {'growth':>6}  {'middle half':<13}"
-    f" {'hit':>6} {'read':>5} {'KB log':>6}"
+    f"{'':<9} {'rows':>9} {'median':>7} {'p95':>7} {'p99':>7} {'small':>7} {'growth':>6}"
+    f"  {'middle half':<13} {'usual':>6} {'hit':>6} {'read':>5} {'KB log':>6}"
 )
 
 
@@ -160,6 +165,7 @@ def _report(options: argparse.Namespace, measured: list[Compared]) -> int:
             if compared.name == name:
                 print(compared.row())
     print(f"Milliseconds; growth: the p99 of a round against that of {first:,} rows in the same round, median.")
+    print("usual: the same of the medians of the rounds.")
     print(f"hit, read, KB log: pages of the server's memory, pages from elsewhere and log of one call, of {EXPLAINED}.")
     quiet_rounds = sum(sum(one.quiet) for one in measured) // len(A_ROUND)
     print(f"Rounds on an idle machine: {quiet_rounds} of {options.rounds * len(options.sizes)}.")
@@ -190,6 +196,7 @@ def _keep(options: argparse.Namespace, measured: list[Compared]) -> None:
                 "rows": one.rows,
                 "growth": one.growth,
                 "growths": one.growths,
+                "usual_growth": one.usual_growth,
                 "quiet": one.quiet,
                 "plans": one.seen.indexes,
                 "measured": one.thing,
