@@ -166,7 +166,8 @@ class Session(models.Model):
             models.Index(fields=["device"], name="sessions_session_device"),
             models.Index(fields=["idle_expires_at"], name="sessions_session_idle"),
             models.Index(fields=["absolute_expires_at"], name="sessions_session_absolute"),
-            models.Index(fields=["revoked_at"], name="sessions_session_revoked"),
+            # What time has ended and nobody has marked stands together in it, by the order in which it ended.
+            models.Index(fields=["revoked_at", "idle_expires_at"], name="sessions_session_ended"),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ _ENDS = ("revoked_at", "idle_expires_at", "absolute_expires_at")  # each has an 
 
 
 def _expire(_before: datetime, now: datetime, number: int) -> Iterator[int]:
-    yield from _mark(Session.objects.due(now), now, number)
+    yield from _mark(Session.objects.due(now).filter(idle_expires_at__lte=now), now, number)
 
 
 def _remove_ended(before: datetime, now: datetime, number: int) -> Iterator[int]:

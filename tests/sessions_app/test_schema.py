@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.migration, pytest.mark.django_db]
                 "sessions_session_device",
                 "sessions_session_idle",
                 "sessions_session_absolute",
-                "sessions_session_revoked",
+                "sessions_session_ended",
                 "sessions_session_refresh",
             },
         ),
