@@ -166,4 +166,6 @@ class ChangePassword(SignedInOnly, FormPage):
         if problem.code == "invalid_credentials":
             form.refuse({"old_password": [_("The current password is wrong")]})
             return self.show(REFUSED, form=form)
+        if problem.code == "session_revoked":  # ended since the form was shown; the sign-in page says why
+            return see_other("accounts:login")
         return super().refuse(form, problem)

@@ -6,6 +6,7 @@ import time_machine
 from django.contrib.sessions.models import Session as BrowserSession
 from django.utils import timezone
 
+from accounts import passwords as hashing
 from accounts.models import Status, TotpDevice, User
 from accounts.passwords import policy
 from gatehouse import limits
@@ -295,6 +296,22 @@ def test_what_is_wrong_is_said_at_the_field_of_the_change(at_home: Person, chang
     assert "<title>Error: " in page and f'<a href="#id_{field}">' in page and page.count(words) >= 2
     assert PASSWORD not in page and NEW not in page
     assert User.objects.get().password == before
+
+
+def test_a_change_whose_session_ended_meanwhile_leads_to_the_reason(at_home: Person, monkeypatch):
+    make = hashing.hash_new_password
+
+    def make_slowly(password: str) -> str:
+        monkeypatch.setattr(hashing, "hash_new_password", make)
+        elsewhere = Person()
+        open_link(at_home, elsewhere)
+        elsewhere.post(FORM, {"password": "another long quiet river"})
+        return make(password)
+
+    monkeypatch.setattr(hashing, "hash_new_password", make_slowly)
+    assert change(at_home)["Location"] == "/account/login"
+    assert "You were signed out because the password was changed." in text_of(at_home.get("login"))
+    assert at_home.give_password("another long quiet river").status_code == 303
 
 
 def test_a12_too_many_wrong_present_passwords_stop_the_change(at_home: Person):
