@@ -21,6 +21,7 @@ BODIES: dict[str, dict[str, tuple[Any, bool]]] = {
         "display_name": ("Jane", False),
     },
     "/auth/verify-email": {"token": ("x" * 43, True)},
+    "/auth/disavow": {"token": ("x" * 43, True)},
     "/auth/verify-email/resend": {"email": (EMAIL, True)},
     "/auth/login": {
         "email": (EMAIL, True),
