@@ -96,11 +96,12 @@ class Counted:
 def show(measured: Sequence[Measured], counted: Sequence[Counted]) -> bool:
     """Print both tables; return whether every target is met."""
     print(f"{'':<52} {'measured':>8} {'against':>8} {'':<4} {'ratio':>5}  {'middle half':<13} target")
-    for one in [*measured, *counted]:
+    rows: list[Measured | Counted] = [*measured, *counted]
+    for one in rows:
         print(one.row())
-    rounds = ", ".join(f"{sum(one.quiet)}/{len(one.quiet)}" for one in measured)
+    rounds = ", ".join(f"{sum(sampled.quiet)}/{len(sampled.quiet)}" for sampled in measured)
     print(f"Rounds on an idle machine: {rounds}; from {ENOUGH} on, they count alone.")
-    return all(one.is_met for one in [*measured, *counted])
+    return all(one.is_met for one in rows)
 
 
 def keep(folder: Path, measured: Sequence[Measured], counted: Sequence[Counted]) -> Path:

@@ -167,6 +167,15 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             default="false",
             says="Keep live sessions in the Redis of REDIS_URL, for at most 5 seconds: one query less a request.",
         ),
+        Variable(
+            name="SESSION_CACHE_PATIENCE",
+            kind=Kind.DURATION,
+            default="0.05s",
+            least=0.01,
+            app="SESSIONS",
+            key="CACHE_PATIENCE",
+            says="How long that Redis is waited for before the database is asked.",
+        ),
     ),
     "Mail": (
         Variable(

@@ -37,17 +37,17 @@ def put(sid: UUID, jti: UUID, new: Mapping[str, Any], *, end: datetime, now: dat
     for name in _ENDS:
         values += [(name, end), (name, end)]
     values += [("id", sid), ("refresh_id", jti), ("idle_expires_at", now), ("absolute_expires_at", now)]
-    field = Session._meta.get_field
+    field: Any = Session._meta.get_field
     with connection.cursor() as cursor:
         cursor.execute(statement, [field(name).get_db_prep_save(value, connection) for name, value in values])
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def _statement(connection: BaseDatabaseWrapper) -> str:
     quote = connection.ops.quote_name
     user_model: Any = get_user_model()
     mine, theirs = quote(Session._meta.db_table), quote(user_model._meta.db_table)
-    column = {field.attname: quote(field.column) for field in Session._meta.concrete_fields}
+    column = {field.attname: quote(str(field.column)) for field in Session._meta.concrete_fields}
     key, active = quote(user_model._meta.pk.column), quote(user_model._meta.get_field("is_active").column)
     absolute = column["absolute_expires_at"]
     changes = [f"{column[name]} = %s" for name in _NEW]

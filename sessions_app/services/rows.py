@@ -33,13 +33,14 @@ def forget_states(*sids: UUID) -> None:
         transaction.on_commit(partial(state_cache.bury, sids))
 
 
-def forget_state(*, user: Any) -> None:
+def forget_state(*, user: Any, but: Session | None = None) -> None:
     """Have the database asked for every session of *user*, whose account the caller's transaction changes.
 
     Whoever writes an account that may be signed in calls this beside it: a state in the cache holds the account, too.
+    *but* is a session that was opened in this transaction, so that nobody knows it yet.
     """
     if state_cache.is_on():
-        transaction.on_commit(partial(_bury_all, user))
+        transaction.on_commit(partial(_bury_all, user, but))
 
 
 def lives(door: str) -> tuple[timedelta, timedelta]:
@@ -67,11 +68,11 @@ def whole(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def _bury_all(user: Any) -> None:
+def _bury_all(user: Any, but: Session | None) -> None:
     """Look for the sessions after the commit, so that one that was being opened meanwhile is among them."""
     try:
-        live = [*Session.objects.live(timezone.now()).for_user(user).values_list("pk", flat=True)]
+        live = {*Session.objects.live(timezone.now()).for_user(user).values_list("pk", flat=True)}
     except DatabaseError as error:
         state_cache.note_lost(1, type(error).__name__)
     else:
-        state_cache.bury(live)
+        state_cache.bury([*(live - {but and but.pk})])

@@ -77,7 +77,7 @@ def test_a_default_is_the_apps_own(variable):
 def test_every_duration_of_an_app_can_be_set_or_is_named_here():
     """What staff of a site may want to change is a variable; the rest is a setting for programmers."""
     settable = {variable.key or variable.name for variable in OF_AN_APP}
-    not_settable = {"TOUCH_EVERY", "LEEWAY", "TOTP_SETUP_TTL", "CACHE_PATIENCE"}
+    not_settable = {"TOUCH_EVERY", "LEEWAY", "TOTP_SETUP_TTL"}
     durations = {
         field.name for app in APPS.values() for field in dataclasses.fields(app) if isinstance(field.default, timedelta)
     }

@@ -19,9 +19,8 @@ _LOST = "SELECT hits FROM gatehouse_counter WHERE {} = 'lost:session-tombstones'
 
 @pytest.fixture
 def visitor(make_site: Callable[..., LiveSite], own_redis: OwnRedis) -> Visitor:
-    site = make_site(
-        REDIS_URL=own_redis.url, SESSION_CACHE="true", WEB_WORKERS="2", LIMITS_SCALE="1000", TRUSTED_PROXIES="1"
-    )
+    cache = {"REDIS_URL": own_redis.url, "SESSION_CACHE": "true", "SESSION_CACHE_PATIENCE": "5s"}  # a busy machine
+    site = make_site(WEB_WORKERS="2", LIMITS_SCALE="1000", TRUSTED_PROXIES="1", **cache)
     visitor = Visitor(site.start())
     visitor.sign_up(EMAIL, "192.0.2.1")
     return visitor
