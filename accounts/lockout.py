@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from gatehouse import hashing, limits
 from gatehouse.client import Client
-from gatehouse.counting import is_deadlock
+from gatehouse.deadlocks import is_deadlock
 from gatehouse.limits import Hit, LimitReached, Usage
 
 log = structlog.get_logger(__name__)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from django.db import OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .deadlocks import is_deadlock
+
 if TYPE_CHECKING:
     from .models import Counter
 
 T = TypeVar("T")
 
 _TRIES = 5
-_DEADLOCKS = {1213, "40P01"}  # of MariaDB and PostgreSQL: the losing statement was rolled back and may be sent again
 
 
 class Counted(NamedTuple):
@@ -68,12 +69,6 @@ def read_hits(model: "type[Counter]", keys: Iterable[str], now: datetime) -> dic
     with connection.cursor() as cursor:
         cursor.execute(select, [*keys, connection.ops.adapt_datetimefield_value(now)])
         return {key: Counted(count, _aware(start)) for key, count, start in cursor.fetchall()}
-
-
-def is_deadlock(error: OperationalError) -> bool:
-    """Tell whether the database ended a statement in favour of another one, so that it may be sent again."""
-    number = error.args[0] if error.args else None
-    return number in _DEADLOCKS or getattr(error.__cause__, "sqlstate", None) in _DEADLOCKS
 
 
 def _quoted(connection: BaseDatabaseWrapper, model: "type[Counter]", *columns: str) -> list[str]:

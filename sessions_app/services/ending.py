@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from gatehouse.client import Client
+from gatehouse.deadlocks import again_after_deadlock
 from gatehouse.events import Actor, FailureReason, together
 from gatehouse.problems import Problem
 from sessions_app import devices, principal, refusals, tokens
@@ -57,6 +58,7 @@ def revoke_all(
     return len(ending)
 
 
+@again_after_deadlock
 def end_own(*, user: Any, session_id: UUID, current: Session, client: Client) -> bool:
     """End one of the sessions of *user*, who asks from *current*; return whether it was still live.
 
@@ -72,6 +74,7 @@ def end_own(*, user: Any, session_id: UUID, current: Session, client: Client) ->
         return revoke(session, reason=reason, client=client)
 
 
+@again_after_deadlock
 def end_others(*, current: Session, client: Client) -> int:
     """End every session of its owner but *current*; return how many."""
     with transaction.atomic(durable=True):
@@ -80,6 +83,7 @@ def end_others(*, current: Session, client: Client) -> int:
         return ended
 
 
+@again_after_deadlock
 def end_every(*, current: Session, client: Client) -> int:
     """End every session of the owner of *current*, which goes last; return how many."""
     with transaction.atomic(durable=True):
@@ -109,6 +113,7 @@ def end_by_access(*, raw_access: str, client: Client) -> Session | None:
     return _end_claimed(claims, client)
 
 
+@again_after_deadlock
 def use_after_end(*, session: Session, reason: RevokeReason, client: Client, now: datetime) -> None:
     """Record that *session*, ended for *reason*, was shown; the first to find that time ended it marks the row."""
     if reason in EXPIRY and not session.is_revoked:
@@ -154,6 +159,7 @@ def _end_locked(ending: list[Session], changes: dict[str, Any], client: Client, 
             announce(_ended(session, client, actor or Actor.system()))
 
 
+@again_after_deadlock
 def _end_claimed(claims: tokens.Claims, client: Client) -> Session | None:
     with transaction.atomic(durable=True):
         session = principal.find(claims.sid)

@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from gatehouse.client import Client
-from gatehouse.counting import is_deadlock
+from gatehouse.deadlocks import again_after_deadlock
 from gatehouse.events import Actor
 from gatehouse.problems import validation
 from gatehouse.text import UnsafeText, clean_text
@@ -31,7 +31,6 @@ from sessions_app.signals import announce
 BATCH = 200
 MAX_REASON = 500
 _WALKS = 2
-_TRIES = 3
 
 
 class MassEnd:
@@ -71,16 +70,10 @@ class MassEnd:
             self._record()
         return ended
 
+    @again_after_deadlock
     def _end_whole(self, batch: list[tuple[UUID, Any]]) -> int:
-        """End *batch* in one transaction, which is done anew where it was the one to give way in a ring of locks."""
-        for left in reversed(range(_TRIES)):
-            try:
-                with transaction.atomic(durable=True):
-                    return self._end(batch)
-            except OperationalError as error:
-                if not left or not is_deadlock(error):
-                    raise
-        raise AssertionError("unreachable")
+        with transaction.atomic(durable=True):
+            return self._end(batch)
 
     def _end(self, batch: list[tuple[UUID, Any]]) -> int:
         _lock_all({owner for _, owner in batch})

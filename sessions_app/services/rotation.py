@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from gatehouse.client import Client
+from gatehouse.deadlocks import again_after_deadlock
 from gatehouse.events import Actor, FailureReason
 from gatehouse.ids import uuid7
 from gatehouse.problems import Problem
@@ -39,8 +40,7 @@ def rotate(*, raw_refresh: str, client: Client) -> tokens.Tokens:
     """
     claims = _read(raw_refresh, client)
     now = timezone.now()
-    with transaction.atomic(durable=True):
-        verdict = _judge(claims, client, now)
+    verdict = _judged(claims, client, now)
     if verdict.session is None:
         raise _noted(Problem("refresh_invalid"), client, claims.sid)
     if verdict.ended is not None:
@@ -61,6 +61,12 @@ def _read(raw: str, client: Client) -> tokens.RefreshClaims:
 def _noted(problem: Problem, client: Client, sid: UUID | None = None) -> Problem:
     refusals.note_refused_token(kind=tokens.REFRESH, problem=problem, client=client, session_id=sid)
     return problem
+
+
+@again_after_deadlock
+def _judged(claims: tokens.RefreshClaims, client: Client, now: datetime) -> _Verdict:
+    with transaction.atomic(durable=True):
+        return _judge(claims, client, now)
 
 
 def _judge(claims: tokens.RefreshClaims, client: Client, now: datetime) -> _Verdict:
@@ -102,6 +108,7 @@ def _may_have_again(session: Session, jti: UUID, now: datetime) -> bool:
     return now - session.rotated_at <= grace
 
 
+@again_after_deadlock
 def _end_reused(session: Session, client: Client) -> str:
     """End *session* for a used token that came back; return the code to refuse with. The first end stands."""
     reused = TokenReused(
