@@ -7,6 +7,10 @@ from tests.journeys.visitor import PASSWORD, Visitor
 pytestmark = pytest.mark.browser
 
 NEW, NEWER = "a long and quiet river", "another long quiet river"
+GIVE_APP = (
+    "from accounts.models import User; from tests.factories import give_app; "
+    "print(give_app(User.objects.by_address('{}'))[0])"
+)
 
 
 def test_a_forgotten_password_is_reset_by_the_link_of_a_mail(visitor: Visitor) -> None:
@@ -77,3 +81,28 @@ def test_a_password_is_changed_by_whoever_knows_it(visitor: Visitor) -> None:
     page.get_by_label("New password").fill(NEWER)
     visitor.press("Change password")
     visitor.sees("Your security")
+
+
+def test_an_app_is_asked_for_and_a_recovery_code_stands_in_for_it(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.signs_up()
+    recovery = visitor.site.manage("shell", "-c", GIVE_APP.format(visitor.address)).stdout.split()[-1]
+    visitor.open("/account/password/reset")
+    page.get_by_label("Email address").fill(visitor.address)
+    visitor.press("Send link")
+    page.goto(visitor.reads_link())
+    visitor.sees("Set a new password")
+    page.get_by_label("New password").fill(NEW)
+    visitor.press("Set password")
+    visitor.has_error("Enter the code")
+    page.get_by_label("Code", exact=True).fill("12")
+    page.get_by_label("New password").fill(NEW)
+    visitor.press("Set password")
+    visitor.has_error("The code must be 6 numbers")
+    page.get_by_role("link", name="Use a recovery code").click()
+    visitor.sees("Set a new password")
+    page.get_by_label("Recovery code").fill(recovery.upper())
+    page.get_by_label("New password").fill(NEW)
+    visitor.press("Set password")
+    visitor.sees("Sign in")
+    assert f"The password of {visitor.address} is changed" in page.get_by_role("status").inner_text()
