@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _kill_and_repeat(token: str, statement: int) -> tuple[str, str | int, bool]:
-    """Let a process die over *token*, send it once more; return the successor, the answer's code, and whether it died."""
+    """Let a process die over *token*, send it once more; return successor, code, and whether it died."""
     connections.close_all()
     process = os.fork()
     if process == 0:
