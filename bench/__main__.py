@@ -3,6 +3,7 @@
 import argparse
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ RINGS = ("SECRET_KEY", "JWT_SECRET", "MAIL_KEY", "ENCRYPTION_KEY", "AUDIT_KEY")
 def main() -> int:
     """Run everything, and return what the measurement returned."""
     options, further = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was made is removed then, too
     folder = ROOT / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     with database() as url, redisserver.address(_free_port()) as redis_url:

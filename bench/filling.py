@@ -53,6 +53,7 @@ def grow(copy: Copy, size: int) -> None:
     have = copy.count(Session._meta.db_table)
     copy.use()
     if have:
+        copy.sweep()  # an index made over rows that were updated in their page is of no use to older transactions
         copy.strip()
     people, wanted = (max(1, number // SESSIONS_A_PERSON) if number else 0 for number in (have, size))
     with connection.cursor() as cursor:
