@@ -121,7 +121,7 @@ def test_e03_a_lost_answer_signs_nobody_out(page: Any, site: LiveSite, email: st
     page.goto(f"{site.url}/account/help")
     page.evaluate(BEGIN, {"transport": "cookie"})
     sign_in(page, site, email)
-    lost = []
+    lost: list[int] = []
 
     def lose(route: Any) -> None:
         if lost:
