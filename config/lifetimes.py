@@ -20,8 +20,8 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             default="HS256",
             choices=("HS256", "EdDSA", "RS256"),
             app="SESSIONS",
-            says="How tokens are signed, by keys that `manage.py keys generate` makes and a start makes by itself; with "
-            "EdDSA or RS256 others may verify them by /.well-known/jwks.json.",
+            says="How tokens are signed, by keys that `manage.py keys generate` makes and a start makes by itself; "
+            "with EdDSA or RS256 others may verify them by /.well-known/jwks.json.",
         ),
         _duration("ACCESS_TTL", "15m", "How long an access token lives.", "SESSIONS"),
         _duration("REFRESH_IDLE", "7d", "An API session ends after so long without a refresh.", "SESSIONS"),

@@ -50,7 +50,7 @@ class Limit:
     """One row of the table."""
 
     name: str
-    key: str  # what is counted: ip (its network), address (the key of an email), address_ip, account, device, challenge
+    key: str  # ip (its network), address (an email's key), address_ip, account, device, sessions or challenge
     number: int
     window: timedelta
     says: str
@@ -128,6 +128,7 @@ _ROWS = (
     Limit("reauth_account", "account", 10, _QUARTER, "Passwords tried to confirm who it is."),
     Limit("staff_ip", "ip", 60, _HOUR, "Attempts at the staff door."),
     Limit("invalid_token_ip", "ip", 300, _HOUR, "Tokens that were refused."),
+    Limit("mismatch_sessions", "sessions", 1, _DAY, "Records of one account's cookie beside another's.", quiet=True),
 )
 LIMITS: Final[dict[str, Limit]] = {limit.name: limit for limit in _ROWS}
 
@@ -164,8 +165,7 @@ def reached(name: str, *, wait: int) -> LimitReached:
 
     Its settings decide the number and the window; *wait* is what is left of it, in seconds, and at least 1 is told.
     """
-    limit = LIMITS[name]
-    if limit.store != "challenge":
+    if (limit := LIMITS[name]).store != "challenge":
         raise ValueError(f"{name} is counted by take() alone.")
     pause = max(1, wait)
     return LimitReached(Usage(limit, limit.number + 1, pause), pause)

@@ -14,7 +14,7 @@ from django.test import TransactionTestCase
 
 from sessions_app import keyring
 
-pytest_plugins = ["tests.mailsink", "tests.redisserver", "tests.live", "tests.browsers"]  # in this order: live uses the sink
+pytest_plugins = ["tests.mailsink", "tests.redisserver", "tests.live", "tests.browsers"]  # live uses the sink
 
 TESTS = Path(__file__).parent
 KINDS = {"unit", "integration", "api", "flow", "migration"}
