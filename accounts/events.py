@@ -130,15 +130,6 @@ class Reauthenticated(SecurityEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorChanged(SecurityEvent):
-    """An authenticator app was added or begun, or recovery codes were made."""
-
-    action: ClassVar[str] = "authn_factor_change"
-    factor: str
-    change: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class PasswordChanged(SecurityEvent):
     """Somebody signed in changed the password, or was refused; a wrong present one is a failed reauthentication."""
 
@@ -167,6 +158,15 @@ class PasswordReset(SecurityEvent):
 
     action: ClassVar[str] = "authn_password_reset"
     sessions_ended: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorChanged(SecurityEvent):
+    """An authenticator app was added or begun, or recovery codes were made."""
+
+    action: ClassVar[str] = "authn_factor_change"
+    factor: str
+    change: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +215,32 @@ class AccountEnabled(SecurityEvent):
     reason: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountDeleted(SecurityEvent):
+    """Staff deleted an account; its row stays until it is erased."""
+
+    action: ClassVar[str] = "user_deleted"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    reason: str
+    before: str
+    after: str
+    sessions_ended: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleChanged(SecurityEvent):
+    """Staff gave an account another role; gained and lost are permissions."""
+
+    action: ClassVar[str] = "authz_change"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    reason: str
+    before: str
+    after: str
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    sessions_ended: int
 
 
 @dataclass(frozen=True, kw_only=True)

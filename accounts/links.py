@@ -90,6 +90,11 @@ def close_all(*, user: User, but: tuple[LinkPurpose, ...] = ()) -> int:
     return Link.objects.filter(user=user, open_key__isnull=False).exclude(purpose__in=but).update(open_key=None)
 
 
+def close(*, user: User, purpose: LinkPurpose) -> int:
+    """Close every open link of *user* of one purpose; the caller holds the transaction."""
+    return Link.objects.filter(user=user, purpose=purpose, open_key__isnull=False).update(open_key=None)
+
+
 def _refuse(link: Link | None, now: datetime) -> NoReturn:
     if link is not None and link.used_at is not None:
         raise Problem("token_used")

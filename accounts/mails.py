@@ -101,6 +101,11 @@ def account_enabled(user: User, client: Client) -> None:
     _queue("account_enabled", user, client)
 
 
+def account_deleted(user: User, client: Client) -> None:
+    """Tell that staff deleted the account."""
+    _queue("account_deleted", user, client)
+
+
 def sessions_revoked_by_staff(user: User, client: Client, *, number: int) -> None:
     """Tell that staff ended sessions."""
     _queue("sessions_revoked_by_staff", user, client, number=number)

@@ -60,3 +60,10 @@ def may_manage(*, actor_role: str, target_role: str) -> bool:
     if actor_role == Role.SUPER_ADMIN:
         return True
     return RANK[Role(actor_role)] > RANK[Role(target_role)] and actor_role in STAFF_ROLES
+
+
+def can_give_role(*, actor_role: str, role: str) -> bool:
+    """Tell whether an actor may give *role* to those it manages: ranks below its own, and a super admin every one."""
+    if "users.role" not in permissions_of(actor_role):
+        return False
+    return actor_role == Role.SUPER_ADMIN or RANK[Role(actor_role)] > RANK[Role(role)]

@@ -1,32 +1,27 @@
-"""What staff do to accounts and sessions: choose rows, say why, prove who they are, and be told how it went."""
+"""What staff do to accounts and sessions: each action with its permission, its words and its service."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from accounts.models import User
-from accounts.pages import words
-from accounts.pages.steps import REFUSED, FormPage, see_other
-from accounts.services import lifecycle
-from adminpanel import held
-from adminpanel.door import path_inside, refuse_access, staff_of
-from adminpanel.forms import ReasonForm
-from adminpanel.held import HeldAct
+from accounts.services import lifecycle, ranks
+from adminpanel.forms import ReasonForm, RoleForm
 from adminpanel.people import address_of, visible_sessions, visible_users
-from gatehouse.problems import Problem
 from sessions_app.models import Session
-from sessions_app.principal import Principal
 
-MOST = 100  # rows touched at once
-_TOLD = 5  # refusals that are told one by one
+
+class Ends(StrEnum):
+    """How many of the live sessions of those concerned an action ends."""
+
+    NONE = "none"
+    ONE = "one"
+    ALL = "all"
+    MAYBE_ALL = "maybe_all"
 
 
 @dataclass(frozen=True)
@@ -48,13 +43,20 @@ class StaffAction:
     question: Any  # with %(n)d
     consequence: Any
     done: Any  # with %(n)d
+    ends: Ends
     targets: Callable[[User, list[str]], list[Target]]
     run: Callable[..., Any]
+    form: type[ReasonForm] = ReasonForm
+    is_dangerous: bool = True
 
 
 def _users(viewer: User, ids: list[str]) -> list[Target]:
     found = visible_users(viewer).filter(pk__in=ids).order_by("email_key")
     return [Target(user, address_of(user, viewer)) for user in found]
+
+
+def _ranked(viewer: User, ids: list[str]) -> list[Target]:
+    return [Target(found.user, f"{found.label}, {found.user.get_role_display()}") for found in _users(viewer, ids)]
 
 
 def _sessions(viewer: User, ids: list[str]) -> list[Target]:
@@ -70,6 +72,14 @@ def _enable(target: Target, **given: Any) -> None:
     lifecycle.enable(target=target.user, **given)
 
 
+def _delete(target: Target, **given: Any) -> None:
+    lifecycle.delete(target=target.user, **given)
+
+
+def _change_role(target: Target, **given: Any) -> None:
+    ranks.change_role(target=target.user, **given)
+
+
 def _end(target: Target, **given: Any) -> None:
     lifecycle.end_sessions(target=target.user, only=target.session, **given)
 
@@ -83,6 +93,7 @@ DISABLE = StaffAction(
         "Whoever holds it is signed out everywhere at once and cannot sign in until it is enabled."
     ),
     done=ngettext_lazy("%(n)d account disabled.", "%(n)d accounts disabled.", "n"),
+    ends=Ends.ALL,
     targets=_users,
     run=_disable,
 )
@@ -93,8 +104,39 @@ ENABLE = StaffAction(
     question=ngettext_lazy("Enable %(n)d account", "Enable %(n)d accounts", "n"),
     consequence=gettext_lazy("Whoever holds it can sign in again."),
     done=ngettext_lazy("%(n)d account enabled.", "%(n)d accounts enabled.", "n"),
+    ends=Ends.NONE,
     targets=_users,
     run=_enable,
+    is_dangerous=False,
+)
+CHANGE_ROLE = StaffAction(
+    name="role",
+    permission="users.role",
+    button=gettext_lazy("Change role"),
+    question=ngettext_lazy("Change the role of %(n)d account", "Change the role of %(n)d accounts", "n"),
+    consequence=gettext_lazy(
+        "The new role holds at once. Whoever gets a lower one, or becomes staff, is signed out everywhere. Who becomes "
+        "staff without an authenticator app is mailed a link to set one up, and cannot sign in before."
+    ),
+    done=ngettext_lazy("The role of %(n)d account was changed.", "The roles of %(n)d accounts were changed.", "n"),
+    ends=Ends.MAYBE_ALL,
+    targets=_ranked,
+    run=_change_role,
+    form=RoleForm,
+    is_dangerous=False,
+)
+DELETE = StaffAction(
+    name="delete",
+    permission="users.delete",
+    button=gettext_lazy("Delete"),
+    question=ngettext_lazy("Delete %(n)d account", "Delete %(n)d accounts", "n"),
+    consequence=gettext_lazy(
+        "Whoever holds it is signed out everywhere at once and can never sign in again. This cannot be undone."
+    ),
+    done=ngettext_lazy("%(n)d account deleted.", "%(n)d accounts deleted.", "n"),
+    ends=Ends.ALL,
+    targets=_users,
+    run=_delete,
 )
 END_ALL = StaffAction(
     name="end-sessions",
@@ -103,6 +145,7 @@ END_ALL = StaffAction(
     question=ngettext_lazy("End the sessions of %(n)d account", "End the sessions of %(n)d accounts", "n"),
     consequence=gettext_lazy("Whoever holds it is signed out everywhere at once, and can sign in again."),
     done=ngettext_lazy("The sessions of %(n)d account were ended.", "The sessions of %(n)d accounts were ended.", "n"),
+    ends=Ends.ALL,
     targets=_users,
     run=_end,
 )
@@ -113,117 +156,15 @@ END_ONE = StaffAction(
     question=ngettext_lazy("End %(n)d session", "End %(n)d sessions", "n"),
     consequence=gettext_lazy("That device is signed out at once, and its holder can sign in again."),
     done=ngettext_lazy("%(n)d session ended.", "%(n)d sessions ended.", "n"),
+    ends=Ends.ONE,
     targets=_sessions,
     run=_end,
 )
-ACTIONS = {action.name: action for action in (DISABLE, ENABLE, END_ALL, END_ONE)}
-ON_USERS = (DISABLE, ENABLE, END_ALL)
+ON_USERS = (DISABLE, ENABLE, END_ALL, CHANGE_ROLE, DELETE)
 ON_SESSIONS = (END_ONE,)
+ACTIONS = {action.name: action for action in (*ON_USERS, *ON_SESSIONS)}
 
 
 def allowed(actions: tuple[StaffAction, ...], viewer: User) -> list[StaffAction]:
     """Return those of *actions* that the role of *viewer* gives."""
     return [action for action in actions if viewer.may(action.permission)]
-
-
-class ActPage(FormPage):
-    """Asks for the reason, names what is touched, and calls the service for each row."""
-
-    template_name = "admin/act.html"
-    form_class = ReasonForm
-    action: StaffAction
-    principal: Principal
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        found = staff_of(request)
-        if found is None:
-            raise Problem("permission_denied")
-        action = ACTIONS.get(kwargs["name"])
-        if action is None:
-            raise Problem("not_found")
-        if not found.user.may(action.permission):
-            refuse_access(request, found)
-        self.principal, self.action = found, action
-        return super().dispatch(request, *args, **kwargs)
-
-    @property
-    def chosen(self) -> HeldAct | None:
-        found = held.act_of(self.request)
-        return found if found is not None and found.name == self.action.name else None
-
-    def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
-        act = self.chosen
-        if act is None:
-            return redirect("admin:index")
-        if not self.principal.is_fresh(timezone.now()):
-            return self._prove_again()
-        return self.show(form=ReasonForm(initial={"reason": act.reason}), **self._facts(act))
-
-    def post(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
-        if "start" in request.POST:
-            return self._start(request.POST)
-        act = self.chosen
-        if act is None:
-            messages.warning(request, _("Nothing was chosen, or it was done already. Choose again."))
-            return see_other("admin:index")
-        form = ReasonForm(request.POST)
-        if not self.principal.is_fresh(timezone.now()):
-            held.hold_act(request, HeldAct(act.name, act.ids, act.back, request.POST.get("reason", "")[:2000]))
-            return self._prove_again()
-        if not form.is_valid():
-            return self.show(REFUSED, form=form, **self._facts(act))
-        try:
-            self._run(act, form.cleaned_data["reason"])
-        except Problem as problem:
-            form.refuse(words.refusal(problem) or {"": [str(problem.detail)]})
-            return self.show(REFUSED, form=form, **self._facts(act))
-        held.forget_act(request)
-        return see_other(act.back)
-
-    def _start(self, data: QueryDict) -> HttpResponse:
-        ids = held.ids_in(data.getlist("selected"))
-        back = path_inside(data.get("back", ""))
-        if not ids or len(ids) > MOST:
-            said = _("Choose at least one row.") if not ids else _("Choose %(n)d rows at most.") % {"n": MOST}
-            messages.warning(self.request, said)
-            return see_other(back)
-        held.hold_act(self.request, HeldAct(self.action.name, ids, back))
-        return see_other(self.request.path)
-
-    def _prove_again(self) -> HttpResponse:
-        return see_other("admin:reauthenticate", next=self.request.path)
-
-    def _facts(self, act: HeldAct) -> dict[str, Any]:
-        targets = self.action.targets(self.principal.user, act.ids)
-        people = {target.user.pk for target in targets}
-        live = Session.objects.live(timezone.now()).filter(user__in=people).count()
-        return {
-            **admin.site.each_context(self.request),
-            "action": self.action,
-            "question": self.action.question % {"n": len(targets)},
-            "targets": targets,
-            "live_sessions": live,
-            "back": act.back,
-        }
-
-    def _run(self, act: HeldAct, reason: str) -> None:
-        """Call the service for each row. A reason that it refuses stops the first call: nothing is done by then."""
-        done, refused = 0, []
-        for target in self.action.targets(self.principal.user, act.ids):
-            try:
-                self.action.run(target, by=self.principal.user, reason=reason, client=self.client)
-            except Problem as problem:
-                if problem.code == "validation_failed":
-                    raise
-                refused.append(f"{target.label}: {problem.title}. {problem.detail}")
-            else:
-                done += 1
-        if done:
-            messages.success(self.request, self.action.done % {"n": done})
-        for said in refused[:_TOLD]:
-            messages.warning(self.request, said)
-        if len(refused) > _TOLD:
-            more = len(refused) - _TOLD
-            messages.warning(self.request, _("%(n)d more were refused.") % {"n": more})
-        if not done and not refused:
-            messages.warning(self.request, _("Nothing was left to do."))

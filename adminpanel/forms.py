@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts import passwords
+from accounts.models import User
 from accounts.pages.forms import (
     CodeField,
     EmailAddressField,
@@ -15,8 +16,9 @@ from accounts.pages.forms import (
     password_hint,
 )
 from accounts.pages.reauthentication_forms import current_password
+from accounts.roles import Role, can_give_role
+from accounts.services.authority import MAX_REASON
 from accounts.services.factors import DIGITS
-from accounts.services.lifecycle import MAX_REASON
 from gatehouse.problems import Problem
 from gatehouse.text import validate_multiline_text
 
@@ -25,6 +27,7 @@ __all__ = [
     "NewPasswordForm",
     "ReasonForm",
     "RecoveryCodeForm",
+    "RoleForm",
     "SavedCodesForm",
     "StaffSignInForm",
 ]
@@ -81,8 +84,27 @@ class ReasonForm(PageForm):
     )
     main_field = "reason"
 
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.viewer = viewer
+
     def clean_reason(self) -> str:
         reason: str = self.cleaned_data["reason"].replace("\r\n", "\n")
         if len(reason) > MAX_REASON:
             raise forms.ValidationError(_("Use 500 characters or fewer"))
         return reason
+
+
+class RoleForm(ReasonForm):
+    """Offers the roles that the viewer may give; the service decides all the same."""
+
+    role = forms.ChoiceField(
+        label=_("New role"),
+        error_messages={"required": _("Choose a role"), "invalid_choice": _("Choose a role")},
+    )
+    field_order = ("role", "reason")
+
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+        super().__init__(*args, viewer=viewer, **kwargs)
+        given = [(role.value, role.label) for role in Role if can_give_role(actor_role=viewer.role, role=role)]
+        self.fields["role"].choices = [("", _("Choose a role")), *given]  # type: ignore[attr-defined]

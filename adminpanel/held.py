@@ -1,11 +1,11 @@
 """What a browser of staff holds between two pages: recovery codes that were just made, and a half-done action.
 
 Codes are encrypted and forgotten after a while, since whoever reads the session table must find nothing that opens
-anything (ASVS 11.4). Ids and a reason are no secrets.
+anything (ASVS 11.4). Ids, a reason and a role are no secrets.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,12 +21,12 @@ _CODES_KEPT = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class HeldAct:
-    """An action on some rows that waits for its reason, or for a fresh proof of identity."""
+    """An action on some rows that waits for its reason, or for a fresh proof of identity, with what was typed."""
 
     name: str
     ids: list[str]
     back: str
-    reason: str = ""
+    typed: dict[str, str] = field(default_factory=dict)
 
 
 def hold_codes(request: HttpRequest, *, email: str, codes: list[str], now: datetime) -> None:
@@ -59,8 +59,10 @@ def hold_act(request: HttpRequest, act: HeldAct) -> None:
 
 def act_of(request: HttpRequest) -> HeldAct | None:
     """Return the half-done action, or None."""
-    held = request.session.get(_ACT)
-    return HeldAct(**held) if isinstance(held, dict) else None
+    found = request.session.get(_ACT)
+    if not isinstance(found, dict) or found.keys() != {held.name for held in fields(HeldAct)}:
+        return None  # nothing, or what another release held
+    return HeldAct(**found)
 
 
 def forget_act(request: HttpRequest) -> None:

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
 from adminpanel import dashboard, sign_in
-from adminpanel.actions import ActPage
+from adminpanel.acting import ActPage
 from adminpanel.door import refuse_access, staff_of
 from adminpanel.reauthentication import Reauthenticate
 from sessions_app.pages.views import StayPage

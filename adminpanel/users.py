@@ -14,7 +14,7 @@ from accounts.models import Consent, Status, TotpDevice, User
 from accounts.roles import Role, may_manage
 from accounts.services import factors
 from adminpanel import cells
-from adminpanel.actions import DISABLE, ENABLE, END_ALL, ON_USERS, StaffAction, allowed
+from adminpanel.actions import CHANGE_ROLE, DELETE, DISABLE, ENABLE, END_ALL, ON_USERS, StaffAction, allowed
 from adminpanel.conf import app_settings
 from adminpanel.people import WHOLE, address_of, visible_users
 from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
@@ -128,6 +128,6 @@ def _possible(user: User, viewer: User) -> list[StaffAction]:
         case Status.DELETED:
             return []
         case Status.DISABLED:
-            return allowed((ENABLE,), viewer)
+            return allowed((ENABLE, CHANGE_ROLE, DELETE), viewer)
         case _other:
-            return allowed((DISABLE, END_ALL), viewer)
+            return allowed((DISABLE, END_ALL, CHANGE_ROLE, DELETE), viewer)

@@ -1,6 +1,7 @@
 """Letting staff in for the first time: an account made for them, a link, a password and an authenticator app."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -8,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts import events, links, mails, passwords
 from accounts.conf import app_settings
-from accounts.models import Link, LinkPurpose, Status, User
+from accounts.models import Link, LinkPurpose, Status, TotpDevice, User
 from accounts.roles import STAFF_ROLES, Role
 from accounts.services import factors
 from accounts.signals import announce, refuse
@@ -27,7 +28,7 @@ class Invitation:
 
 
 def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: bool = True) -> Invitation:
-    """Make a staff account, or give one that was never set up a new link.
+    """Make a staff account, or give one that was never set up a new link; see offer() for one that was promoted.
 
     Nobody sets another's password: the link lets its holder do that (ASVS 6.4.1, 6.4.6).
     Raises validation_failed; conflict where the address has an account in use.
@@ -52,16 +53,17 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     try:
         with transaction.atomic(durable=True):
             user = User.objects.by_address(address) or User(email=address)
-            if user.status != Status.INACTIVE or user.email_verified:
+            if user.is_staff and user.role == role and user.status == Status.ACTIVE and _may_enrol(user):
+                link = _issue(user, client, now)  # it was promoted, and lost the link of then
+            elif user.status != Status.INACTIVE or user.email_verified:
                 raise taken
-            if not user.is_staff:  # nobody proved it: a stranger's sign-up does not stand in the way
-                user.password, user.display_name = "", ""
-                links.close_all(user=user)
-            user.set_role(role)
-            user.set_status(Status.INACTIVE)
-            user.save()
-            life = app_settings().ENROLMENT_TTL
-            link = links.issue(user=user, purpose=LinkPurpose.ENROL, life=life, client=client, now=now)
+            else:
+                if not user.is_staff:
+                    _clear(user)
+                user.set_role(role)
+                user.set_status(Status.INACTIVE)
+                user.save()
+                link = _issue(user, client, now)
             if send:
                 mails.staff_enrolment(link, client)
             announce(
@@ -70,6 +72,19 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     except (IntegrityError, Problem):
         refuse(taken, refused)
     return Invitation(user, links.address_of(link))
+
+
+def offer(*, user: User, client: Client, now: datetime) -> None:
+    """Mail an account that becomes staff, and has no app, the link that sets one up; in the caller's transaction.
+
+    It sets a new password as well: like a reset, it proves the mailbox. An app that was begun before is let go, since
+    another may have seen its key. What was set up before the address was proved goes, too (ASVS 6.3.8).
+    """
+    if not user.email_verified:
+        _clear(user)
+        user.save(update_fields=["password", "display_name", "updated_at"])
+    TotpDevice.objects.filter(user=user, confirmed=False).delete()
+    mails.staff_enrolment(_issue(user, client, now), client)
 
 
 def peek(token: str) -> User:
@@ -96,6 +111,8 @@ def set_password(*, token: str, password: str, client: Client) -> factors.TotpSe
         _open_link(token)
         held.replace_password(encoded, timezone.now())
         held.save(update_fields=["password", "password_changed_at", "updated_at"])
+        if held.status == Status.ACTIVE:
+            mails.password_changed(held, client, reset=True)
         announce(events.FactorChanged(client=client, user_id=str(user.pk), factor="password", change="set"))
     return factors.begin_totp(user=user, name="", client=client)
 
@@ -147,6 +164,24 @@ def _failed(client: Client, user: User | None, reason: FailureReason) -> events.
 
 def _open_link(token: str) -> Link:
     link = links.usable(token=token, purpose=LinkPurpose.ENROL, now=timezone.now())
-    if link.user.status != Status.INACTIVE or not link.user.is_staff:
+    if not _may_enrol(link.user):
         raise Problem("token_invalid")
     return link
+
+
+def _may_enrol(user: User) -> bool:
+    """Tell whether *user* is staff that was invited, or promoted, and has no app yet."""
+    if not user.is_staff:
+        return False
+    return user.status == Status.INACTIVE or (user.status == Status.ACTIVE and not factors.has_app(user))
+
+
+def _issue(user: User, client: Client, now: datetime) -> Link:
+    life = app_settings().ENROLMENT_TTL
+    return links.issue(user=user, purpose=LinkPurpose.ENROL, life=life, client=client, now=now)
+
+
+def _clear(user: User) -> None:
+    """Take away what a sign-up set whose address nobody proved: a stranger's does not stand in the way."""
+    user.password, user.display_name = "", ""
+    links.close_all(user=user)

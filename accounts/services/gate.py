@@ -21,8 +21,8 @@ class Entry(StrEnum):
     UNKNOWN = "unknown"
 
 
-class PasswordReplaced(Exception):  # noqa: N818  (a condition, told like any wrong password)
-    """Raised by hold(): the password that was compared is in force no more."""
+class Overtaken(Exception):  # noqa: N818  (a condition, told like any wrong password)
+    """Raised by hold(): the password that was compared, or the role that the gate judged by, is in force no more."""
 
 
 # The methods that the gate takes for an answer, by what it says at that moment.
@@ -61,11 +61,11 @@ def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) ->
 def hold(user: User) -> None:
     """Lock the account of somebody whose password was right, until the end of the caller's transaction.
 
-    Whoever replaced the password meanwhile has ended what was open then: nothing of the old one may open afterwards.
-    Raises PasswordReplaced. ASVS 7.4.3.
+    Whoever replaced the password or the role meanwhile has ended what was open then: nothing of the old one may open
+    afterwards, and least of all a session for somebody who has just become staff. Raises Overtaken. ASVS 7.4.3, 8.3.2.
     """
-    if not User.objects.lock(user.pk, password_changed_at=user.password_changed_at):
-        raise PasswordReplaced
+    if not User.objects.lock(user.pk, password_changed_at=user.password_changed_at, role=user.role):
+        raise Overtaken
 
 
 def _has_app(user: User) -> bool:

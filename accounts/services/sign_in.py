@@ -14,7 +14,7 @@ from accounts import events, links, lockout, mails, passwords
 from accounts.conf import app_settings
 from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, User
 from accounts.services import answers, codes, disavowal, registration
-from accounts.services.gate import TAKEN, Entry, PasswordReplaced, find, hold, may_enter
+from accounts.services.gate import TAKEN, Entry, Overtaken, find, hold, may_enter
 from accounts.signals import announce, refuse, user_signed_in
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
@@ -200,12 +200,12 @@ def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetim
 
 @contextmanager
 def _holding(user: User, arrival: Arrival) -> Iterator[None]:
-    """Open the transaction of a right password; refuse it where it was replaced since it was compared."""
+    """Open the transaction of a right password; refuse it where it, or the role, was replaced since."""
     try:
         with transaction.atomic(durable=True):
             hold(user)
             yield
-    except PasswordReplaced:
+    except Overtaken:
         _refuse(Problem("invalid_credentials"), arrival, user, user.email, FailureReason.BAD_CREDENTIALS)
 
 
@@ -235,7 +235,7 @@ def _open(user: User, factors: list[str], arrival: Arrival, now: datetime, *, tr
     if remembered.is_strange:
         disavowal.offer(session=session, client=client, now=now)
     User.objects.filter(pk=user.pk).update(last_login=now)
-    sessions.forget_state(user=user)
+    sessions.forget_state(user=user, but=session)
     user.last_login = now
     announce(
         events.SignedIn(

@@ -218,10 +218,10 @@ def offered(inside: Staff, path: str) -> set[str]:
 
 def test_the_page_of_a_row_offers_what_makes_sense(inside: Staff, jane: Any):
     session = open_session(jane)
-    assert offered(inside, f"accounts/user/{jane.pk}/") == {"disable", "end-sessions"}
+    assert offered(inside, f"accounts/user/{jane.pk}/") == {"disable", "end-sessions", "role", "delete"}
     assert offered(inside, f"sessions_app/session/{session.pk}/") == {"end"}
     inside.act("disable", jane)
-    assert offered(inside, f"accounts/user/{jane.pk}/") == {"enable"}
+    assert offered(inside, f"accounts/user/{jane.pk}/") == {"enable", "role", "delete"}
     assert offered(inside, f"sessions_app/session/{session.pk}/") == set()
     own = Session.objects.get(user=inside.user)
     for someone in (inside.user, UserFactory(role=Role.SUPER_ADMIN), UserFactory(deleted=True)):
