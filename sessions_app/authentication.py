@@ -84,6 +84,9 @@ def caller(request: Request | HttpRequest, raw: str) -> Principal:
         sessions.use_after_end(session=session, reason=reason, client=client, now=now)
         raise principal.problem_of(reason)
     sessions.touch(session, client, now)
+    page = page_caller(request)
+    if page is not None and page.session.user_id != session.user_id:
+        refusals.note_mismatch(session=session, cookie=page.session, client=client)
     return Principal(session, session.user)
 
 

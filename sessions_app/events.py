@@ -81,6 +81,15 @@ class SessionMoved(SecurityEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SessionMismatch(SecurityEvent):
+    """An access token of one account came with the session cookie of another; the token decided who it was."""
+
+    action: ClassVar[str] = "session_mismatch"
+    other_user_id: str
+    other_session_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class TokenRefused(SecurityEvent):
     """A token that does not verify was shown; whom it claims to speak for is not believed."""
 

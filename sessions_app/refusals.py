@@ -1,4 +1,4 @@
-"""What is recorded of tokens and sessions that open nothing, without a flood of rows."""
+"""What is recorded of tokens and sessions that open nothing or do not fit together, without a flood of rows."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import FailureReason, SecurityEvent
 from gatehouse.problems import Problem
-from sessions_app.events import OriginRefused, SessionUsedAfterEnd, TokenRefused
+from sessions_app.events import OriginRefused, SessionMismatch, SessionUsedAfterEnd, TokenRefused
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
 from sessions_app.signals import announce
@@ -40,6 +40,24 @@ def note_use_after_end(*, session: Session, reason: RevokeReason, client: Client
             failure_reason=FailureReason.SESSION_EXPIRED if reason in EXPIRY else FailureReason.SESSION_ENDED,
         )
     )
+
+
+def note_mismatch(*, session: Session, cookie: Session, client: Client) -> None:
+    """Record, once a day, that *session* was used beside the cookie of *cookie*, another account's session."""
+    try:
+        limits.take(None, ("mismatch_sessions", f"{session.pk}:{cookie.pk}"))
+    except Problem:
+        return
+    with transaction.atomic(durable=True):
+        announce(
+            SessionMismatch(
+                client=client,
+                user_id=str(session.user_id),
+                session_id=str(session.pk),
+                other_user_id=str(cookie.user_id),
+                other_session_id=str(cookie.pk),
+            )
+        )
 
 
 def note_refused_origin(*, origin: str, client: Client) -> None:
