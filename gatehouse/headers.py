@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from .conf import app_settings
 
+CLEAR_SITE_DATA = '"cache", "storage"'  # cookies stay: one of them knows the device (ASVS 14.3.1)
 _PRIVATE = re.compile(r"/(api/v\d+/(auth|me|sessions|users|audit)|account)(/|$)")
 
 

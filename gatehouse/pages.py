@@ -1,12 +1,26 @@
-"""What the pages of every app share: where to go next."""
+"""What the pages of every app share: where to go next, and how an error is told."""
 
 import re
+from typing import NamedTuple
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
 _LONGEST = 2000
 _SUSPECT = re.compile("[\\\\\\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]")
+
+
+class SeeOther(HttpResponseRedirect):
+    """Where a POST goes on: 303, so that reloading the next page repeats nothing."""
+
+    status_code = 303
+
+
+class SummaryItem(NamedTuple):
+    """One line of the error summary: where it leads, and what it says."""
+
+    id: str
+    text: str
 
 
 def safe_next(request: HttpRequest, default: str) -> str:

@@ -5,7 +5,7 @@ One renderer and one field template (``elements/field.html``) draw them all.
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -22,17 +22,11 @@ from accounts import passwords
 from accounts.conf import app_settings
 from accounts.pages.words import span
 from accounts.services.codes import MethodView
+from gatehouse.pages import SummaryItem
 from gatehouse.problems import Problem
 from gatehouse.text import tidy_code, validate_email_address, validate_text
 
 _NO_CORRECTION = {"autocapitalize": "none", "autocorrect": "off", "spellcheck": "false"}
-
-
-class SummaryItem(NamedTuple):
-    """One line of the error summary: where it leads, and what it says."""
-
-    id: str
-    text: str
 
 
 class HintedField(BoundField):

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import urlencode
@@ -11,17 +11,11 @@ from django.views import View
 from accounts.pages import words
 from accounts.pages.forms import PageForm
 from gatehouse.client import Client, client_of
-from gatehouse.pages import safe_next
+from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
 from sessions_app.principal import Principal
 
 REFUSED = 422
-
-
-class SeeOther(HttpResponseRedirect):
-    """Where a POST goes on: 303, so that reloading the next page repeats nothing."""
-
-    status_code = 303
 
 
 def see_other(to: str, **query: str) -> SeeOther:

@@ -87,8 +87,8 @@ def reason_of(problem: Problem) -> FailureReason | None:
     """Return why a new password was refused, for the trail; None where nothing was decided."""
     match problem.code:
         case "validation_failed":
-            reused = any(error.code == "password_reused" for error in problem.errors)
-            return FailureReason.REUSED_PASSWORD if reused else FailureReason.WEAK_PASSWORD
+            same = any(error.code == "password_reused" for error in problem.errors)
+            return FailureReason.REUSED_PASSWORD if same else FailureReason.WEAK_PASSWORD
         case "token_invalid" | "token_expired" | "token_used" | "rate_limited":
             return FailureReason(problem.code)
         case "factor_required":

@@ -16,6 +16,7 @@ from gatehouse.api import StrictAPIView
 from gatehouse.client import Client, client_of
 from gatehouse.conf import app_settings as ground_settings
 from gatehouse.documents import problems
+from gatehouse.headers import CLEAR_SITE_DATA
 from gatehouse.problems import FieldError, Problem
 from sessions_app import access, browser, cookies
 from sessions_app import services as sessions
@@ -32,8 +33,6 @@ from sessions_app.models import Session, Transport
 from sessions_app.paging import InvalidCursorError, page_of
 from sessions_app.principal import Principal
 from sessions_app.shapes import session_shape, tokens_shape
-
-CLEAR_SITE_DATA = '"cache", "storage"'  # not "cookies": the device goes on being known
 
 
 class CookieView(StrictAPIView):

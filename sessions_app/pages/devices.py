@@ -11,11 +11,12 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 
 from gatehouse.client import client_of
+from gatehouse.pages import SeeOther
 from gatehouse.problems import Problem
 from sessions_app import services as sessions
 from sessions_app.models import Device
 from sessions_app.pages.forms import DeviceNameForm
-from sessions_app.pages.views import SeeOther, current_of
+from sessions_app.pages.views import current_of
 from sessions_app.pages.words import kind_of
 
 REFUSED = 422

@@ -1,19 +1,12 @@
 """The one form of these pages; the service looks at the truth of what was typed."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from gatehouse.pages import SummaryItem
 from gatehouse.problems import Problem
-
-
-class SummaryItem(NamedTuple):
-    """One line of the error summary: where it leads, and what it says."""
-
-    id: str
-    text: str
 
 
 class DeviceNameForm(forms.Form):

@@ -4,7 +4,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -14,7 +14,8 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 
 from gatehouse.client import client_of
-from gatehouse.pages import safe_next
+from gatehouse.headers import CLEAR_SITE_DATA
+from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
 from sessions_app import browser
 from sessions_app import services as sessions
@@ -23,10 +24,6 @@ from sessions_app.pages.words import described
 from sessions_app.paging import InvalidCursorError, page_of
 
 PAGE_SIZE = 50
-
-
-class SeeOther(HttpResponseRedirect):
-    status_code = 303
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -66,7 +63,7 @@ class EndSessionPage(LoginRequiredMixin, View):
         if session_id == current.pk:
             browser.sign_out(request)
             messages.success(request, _("You are signed out."))
-            return SeeOther(resolve_url(settings.LOGIN_URL))
+            return SeeOther(resolve_url(settings.LOGIN_URL), headers={"Clear-Site-Data": CLEAR_SITE_DATA})
         said = _("The session was signed out.") if ended else _("That session had already ended.")
         messages.success(request, said)
         return SeeOther(resolve_url("sessions_app:list"))

@@ -1,8 +1,7 @@
 """Opening, using, renewing and ending sessions: the only code that writes a Session; and what owners do to devices.
 
 Read as ``from sessions_app import services as sessions``. What says "in the caller's transaction" refuses to run
-outside one; ``rotate`` and what begins with ``end_``, ``remove_`` or ``rename_`` open a durable
-one of their own.
+outside one; ``rotate`` and what begins with ``end_``, ``remove_`` or ``rename_`` open a durable one of their own.
 """
 
 from sessions_app.services.belongings import remove_device, remove_devices, rename_device

@@ -1,5 +1,4 @@
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,10 +9,8 @@ from gatehouse import limits
 from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
-from sessions_app import browser
-from sessions_app.authentication import BearerAuthentication, PageSessionAuthentication
+from sessions_app import access, browser
 from sessions_app.models import Door
-from sessions_app.principal import Principal
 
 _PROBLEMS = problems(400, 405, 406, 413, 415, 429, 500, 503)
 
@@ -45,15 +42,15 @@ class ResetView(PublicView):
 class ChangeView(StrictAPIView):
     """Set a new password where the present one is known; the session at hand goes on."""
 
-    authentication_classes = (BearerAuthentication, PageSessionAuthentication)
-    permission_classes = (IsAuthenticated,)
+    authentication_classes = access.AUTHENTICATION
+    permission_classes = (access.RequiredUser,)
 
     @extend_schema(
         request=ChangePasswordSerializer, responses={200: StatusSerializer, **_PROBLEMS, **problems(401, 403)}
     )
     def post(self, request: Request) -> Response:
         asked = self.body(request, ChangePasswordSerializer)
-        principal: Principal = request.auth  # type: ignore[assignment]
+        principal = access.principal_of(request)
         passwords.change_password(
             user=principal.user,
             session=principal.session,

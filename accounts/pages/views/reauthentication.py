@@ -12,10 +12,10 @@ from accounts.pages.reauthentication_forms import (
     ReauthenticationForm,
     RecoveryReauthenticationForm,
 )
-from accounts.pages.steps import REFUSED, FormPage, SeeOther, SignedInOnly
+from accounts.pages.steps import REFUSED, FormPage, SignedInOnly
 from accounts.services import factors
 from accounts.services.reauthentication import reauthenticate
-from gatehouse.pages import safe_next
+from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
 from sessions_app import browser
 

@@ -13,14 +13,15 @@ from django.utils.translation import gettext as _
 from accounts.conf import app_settings
 from accounts.pages import pending, words
 from accounts.pages.forms import CodeForm, MethodForm, PageForm, RecoveryCodeForm, SignInForm
-from accounts.pages.steps import REFUSED, FormPage, Page, SeeOther, SignedInOnly, SignedOutOnly, see_other
+from accounts.pages.steps import REFUSED, FormPage, Page, SignedInOnly, SignedOutOnly, see_other
 from accounts.services import codes, factors, sign_in
 from accounts.services.codes import ChallengeView, MethodView
 from accounts.services.factors import DIGITS
 from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
 from gatehouse import limits
 from gatehouse.client import client_of
-from gatehouse.pages import safe_next
+from gatehouse.headers import CLEAR_SITE_DATA
+from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
 from sessions_app import browser, cookies
 from sessions_app import services as sessions
@@ -250,5 +251,5 @@ class SignOut(SignedInOnly, Page):
         browser.sign_out(request)
         messages.success(request, _("You are signed out."))
         response = see_other("accounts:login")
-        response["Clear-Site-Data"] = '"cache", "storage"'  # cookies stay: one of them knows the device (ASVS 14.3.1)
+        response["Clear-Site-Data"] = CLEAR_SITE_DATA
         return response
