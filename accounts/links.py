@@ -1,6 +1,7 @@
 """One-time links: the only code that makes and uses them."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import NoReturn
 from uuid import UUID
 
@@ -10,12 +11,23 @@ from gatehouse.client import Client
 from gatehouse.conf import app_settings as site_settings
 from gatehouse.problems import Problem
 
+REFUSALS = frozenset({"token_invalid", "token_expired", "token_used"})  # all that using a link is refused with
 PATHS = {
     LinkPurpose.VERIFY: "/account/verify/",
     LinkPurpose.ENROL: "/account/enrol/",
     LinkPurpose.RESET: "/account/password/reset/",
     LinkPurpose.DISAVOW: "/account/disavow/",
 }
+
+
+class LinkState(StrEnum):
+    """What became of a link."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    USED = "used"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "unknown"
 
 
 def issue(

@@ -1,6 +1,5 @@
 """The worker's sender: claims a mail, makes its text, sends it, and tries again later where that fails."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
@@ -13,10 +12,10 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from accounts import events, links, mails
+from accounts import events, links
 from accounts.conf import app_settings
-from accounts.models import Challenge, Link, LinkPurpose, Mail, MailState, Status, User
-from accounts.services import resets
+from accounts.models import Challenge, Link, Mail, MailState
+from accounts.services import registration, resets
 from accounts.signals import announce
 from gatehouse import hashing
 from gatehouse.client import Client
@@ -134,7 +133,7 @@ def _finish(mail: Mail, state: MailState, error: str, reason: FailureReason) -> 
 def _message(mail: Mail, now: datetime) -> EmailMultiAlternatives | None:
     """Make the message of *mail*. Raises Dropped."""
     if mail.template == "verify_request":
-        _decide_verification(mail, now)
+        registration.answer_resend(request=mail)
         return None
     if mail.template == "reset_request":
         resets.answer_request(request=mail)
@@ -195,22 +194,6 @@ def _code_text(mail: Mail) -> str:
         if challenge.code_hash in hashing.keyed_hashes("code", challenge.pk, code):
             return code
     raise Dropped("the code was made with a key that is gone")
-
-
-@transaction.atomic
-def _decide_verification(mail: Mail, now: datetime) -> None:
-    """Turn a request for a verification link into the mail that its address deserves, or into none."""
-    user = User.objects.by_address(mail.to)
-    client = Client.local("worker")
-    if user is not None and user.status == Status.INACTIVE and not user.is_staff:  # staff enrol by their own link
-        life = app_settings().VERIFY_TTL
-        link = links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now)
-        # the link brings the password of the sign-up into force, so the mail tells of that, not of who asked for it
-        origin = user.consents.order_by("-at").values_list("ip", flat=True).first()
-        mails.verify(link, replace(client, ip=origin, device_name=""), at=user.terms_given_at)
-    elif user is not None and user.status == Status.ACTIVE:
-        mails.already_verified(user, client)
-    mails.answered(mail)
 
 
 def _host() -> str:

@@ -15,10 +15,11 @@ from django.utils.functional import cached_property
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from accounts import links
 from accounts.models import User
 from accounts.pages import pending
 from accounts.pages.forms import PageForm
-from accounts.pages.steps import REFUSED, FormPage, Page, see_other
+from accounts.pages.steps import REFUSED, FormPage, LinkPage, see_other
 from accounts.services import enrolment
 from accounts.services.factors import DIGITS, STEP, TotpSetup
 from adminpanel import held
@@ -27,17 +28,9 @@ from gatehouse import limits
 from gatehouse.conf import app_settings as site_settings
 from gatehouse.problems import Problem
 
-LINK_FAULTS = frozenset({"token_invalid", "token_expired", "token_used"})
 
-
-class EnrolLink(Page):
-    """Takes the token out of the address bar and uses nothing up: mail scanners follow links too."""
-
-    def get(self, request: HttpRequest, token: str = "", **_kwargs: Any) -> HttpResponse:
-        pending.hold_link(request, token)
-        response = redirect("adminpanel:enrol-password")
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+class EnrolLink(LinkPage):
+    goal = "adminpanel:enrol-password"
 
 
 class EnrolStep(FormPage):
@@ -47,7 +40,7 @@ class EnrolStep(FormPage):
         try:
             return super().dispatch(request, *args, **kwargs)
         except Problem as problem:
-            if problem.code not in LINK_FAULTS:
+            if problem.code not in links.REFUSALS:
                 raise
             return render(request, "admin/enrol_over.html", {"problem": problem}, status=problem.status)
 

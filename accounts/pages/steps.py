@@ -8,8 +8,9 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import urlencode
 from django.views import View
 
-from accounts.pages import words
+from accounts.pages import pending, words
 from accounts.pages.forms import PageForm
+from gatehouse import limits
 from gatehouse.client import Client, client_of
 from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
@@ -46,6 +47,19 @@ class Page(View):
 
     def show(self, status: int = 200, **context: Any) -> HttpResponse:
         return render(self.request, self.template_name, {**self.context(), **context}, status=status)
+
+
+class LinkPage(Page):
+    """Takes a link's token out of the address bar and uses nothing up: mail scanners follow links too."""
+
+    goal: ClassVar[str]
+
+    def get(self, request: HttpRequest, token: str = "", **_kwargs: Any) -> HttpResponse:
+        limits.take(request, ("link_ip", self.client.network))
+        pending.hold_link(request, token)
+        response = redirect(self.goal)
+        response["Referrer-Policy"] = "no-referrer"
+        return response
 
 
 class FormPage(Page):

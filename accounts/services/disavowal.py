@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from accounts import events, links, mails
 from accounts.conf import app_settings
+from accounts.links import LinkState
 from accounts.models import Link, LinkPurpose, Status, User
 from accounts.services import codes, passwords
-from accounts.services.registration import LinkState
 from accounts.signals import announce, refuse
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason

@@ -1,8 +1,7 @@
 """Signing up, and proving the address."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -10,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from accounts import events, links, mails, passwords
 from accounts.conf import app_settings
-from accounts.models import Consent, Link, LinkPurpose, Status, User
+from accounts.links import LinkState
+from accounts.models import Consent, Link, LinkPurpose, Mail, Status, User
 from accounts.roles import Role
 from accounts.signals import announce, refuse, user_registered, user_verified
 from gatehouse import limits
@@ -18,16 +18,6 @@ from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
 from gatehouse.text import InvalidEmail, normalise_email
-
-
-class LinkState(StrEnum):
-    """What became of a link."""
-
-    OPEN = "open"
-    EXPIRED = "expired"
-    USED = "used"
-    SUPERSEDED = "superseded"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -108,6 +98,24 @@ def resend_verification(*, email: str, client: Client) -> None:
     with transaction.atomic(durable=True):
         mails.verify_request(address, client)
         announce(events.VerificationRequested(client=client, email=address, actor=Actor.anonymous()))
+
+
+def answer_resend(*, request: Mail) -> None:
+    """Mail the address of a *request* in the outbox what it deserves: the worker's half of resend_verification().
+
+    The link brings the password of the sign-up into force, so the mail tells of that, not of who asked for it.
+    """
+    user = User.objects.by_address(request.to)
+    client = Client.local("worker")
+    with transaction.atomic(durable=True):
+        if user is not None and user.status == Status.INACTIVE and not user.is_staff:  # staff enrol by their own link
+            life, now = app_settings().VERIFY_TTL, timezone.now()
+            link = links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now)
+            origin = user.consents.order_by("-at").values_list("ip", flat=True).first()
+            mails.verify(link, replace(client, ip=origin, device_name=""), at=user.terms_given_at)
+        elif user is not None and user.status == Status.ACTIVE:
+            mails.already_verified(user, client)
+        mails.answered(request)
 
 
 def may_be_mailed(user: User) -> bool:

@@ -2,25 +2,18 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from accounts import links
 from accounts.pages import pending, words
-from accounts.pages.steps import REFUSED, Page, see_other
+from accounts.pages.steps import REFUSED, LinkPage, Page, see_other
 from accounts.services import disavowal
 from gatehouse import limits
 from gatehouse.problems import Problem
 
 
-class DisavowLink(Page):
-    """Takes the token out of the address bar and uses nothing up: mail scanners follow links too."""
-
-    def get(self, request: HttpRequest, token: str = "", **_kwargs: Any) -> HttpResponse:
-        limits.take(request, ("link_ip", self.client.network))
-        pending.hold_link(request, token)
-        response = redirect("accounts:disavow-confirm")
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+class DisavowLink(LinkPage):
+    goal = "accounts:disavow-confirm"
 
 
 class DisavowConfirm(Page):
@@ -37,7 +30,7 @@ class DisavowConfirm(Page):
         try:
             mailed = disavowal.disavow(token=pending.link_of(request) or "", client=self.client)
         except Problem as problem:
-            if problem.code not in {"token_invalid", "token_expired", "token_used"}:
+            if problem.code not in links.REFUSALS:
                 raise
             return self.show(REFUSED)
         pending.clear(request, "link")

@@ -3,26 +3,24 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
+from accounts import links
 from accounts.conf import app_settings
 from accounts.models import Method
 from accounts.pages import pending, words
 from accounts.pages.forms import CodeField, PageForm, RecoveryCodeField
 from accounts.pages.password_forms import ChangePasswordForm, ForgotForm, ResetForm
-from accounts.pages.steps import REFUSED, FormPage, Page, SignedInOnly, principal_of, see_other
+from accounts.pages.steps import REFUSED, FormPage, LinkPage, Page, SignedInOnly, principal_of, see_other
 from accounts.services import passwords, resets
 from accounts.services.factors import DIGITS
 from gatehouse import limits
 from gatehouse.conf import app_settings as site_settings
 from gatehouse.problems import Problem
 from sessions_app import browser
-
-_OVER = {"token_invalid", "token_expired", "token_used"}
 
 
 class Forgot(FormPage):
@@ -50,15 +48,8 @@ class ResetSent(Page):
         }
 
 
-class ResetLink(Page):
-    """Takes the token out of the address bar and uses nothing up: mail scanners follow links too."""
-
-    def get(self, request: HttpRequest, token: str = "", **_kwargs: Any) -> HttpResponse:
-        limits.take(request, ("link_ip", self.client.network))
-        pending.hold_link(request, token)
-        response = redirect("accounts:password-reset-new")
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+class ResetLink(LinkPage):
+    goal = "accounts:password-reset-new"
 
 
 class SetPassword(FormPage):
@@ -72,7 +63,7 @@ class SetPassword(FormPage):
         try:
             return resets.peek_reset(pending.link_of(self.request) or "")
         except Problem as problem:
-            if problem.code not in _OVER:
+            if problem.code not in links.REFUSALS:
                 raise
             return None
 
@@ -128,7 +119,7 @@ class SetPassword(FormPage):
         return see_other("accounts:login")
 
     def refuse(self, form: PageForm, problem: Problem) -> HttpResponse:
-        if problem.code in _OVER:  # used, or replaced, since the form was shown
+        if problem.code in links.REFUSALS:  # used, or replaced, since the form was shown
             return self.over(REFUSED)
         if problem.code == "otp_invalid":
             form.refuse({"code": [words.wrong_code(problem.members.get("attempts_remaining", 0))]})

@@ -2,18 +2,19 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import links
 from accounts.conf import app_settings
+from accounts.links import LinkState
 from accounts.pages import pending
 from accounts.pages.forms import PageForm, ResendForm, SignUpForm
-from accounts.pages.steps import REFUSED, FormPage, Page, SignedOutOnly, see_other
+from accounts.pages.steps import REFUSED, FormPage, LinkPage, Page, SignedOutOnly, see_other
 from accounts.pages.words import span
 from accounts.services import registration
-from accounts.services.registration import LinkState, LinkView
+from accounts.services.registration import LinkView
 from gatehouse import limits
 from gatehouse.client import client_of
 from gatehouse.conf import app_settings as site_settings
@@ -78,15 +79,8 @@ class Resend(FormPage):
         return see_other("accounts:check-email")
 
 
-class VerifyLink(Page):
-    """Takes the token out of the address bar and uses nothing up: mail scanners follow links too."""
-
-    def get(self, request: HttpRequest, token: str = "", **_kwargs: Any) -> HttpResponse:
-        limits.take(request, ("link_ip", self.client.network))
-        pending.hold_link(request, token)
-        response = redirect("accounts:verify-confirm")
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+class VerifyLink(LinkPage):
+    goal = "accounts:verify-confirm"
 
 
 class VerifyConfirm(Page):
@@ -106,7 +100,7 @@ class VerifyConfirm(Page):
         try:
             registration.verify_email(token=pending.link_of(request) or "", client=self.client)
         except Problem as problem:
-            if problem.code not in {"token_invalid", "token_expired", "token_used"}:
+            if problem.code not in links.REFUSALS:
                 raise
             return self.show(REFUSED)
         pending.clear(request)
