@@ -58,11 +58,12 @@ def boss(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> 
     context.close()
 
 
-def test_staff_enrol_sign_in_look_around_and_disable_an_account(boss: Boss) -> None:
+def test_staff_enrol_sign_in_look_around_and_change_accounts(boss: Boss) -> None:
     enrol(boss)
     sign_in(boss)
     look_around(boss)
     disable_somebody(boss)
+    demote_and_delete_somebody(boss)
     boss.press("Sign out")
     boss.sees("Staff sign-in")
 
@@ -166,3 +167,32 @@ def disable_somebody(boss: Boss) -> None:
     page.get_by_role("link", name=address, exact=True).click()
     boss.sees(address)
     assert "They have left" in page.locator("main").inner_text()
+
+
+def demote_and_delete_somebody(boss: Boss) -> None:
+    page, address = boss.page, f"helper-{boss.address}"
+    boss.invite(address, "moderator")
+    boss.open("/admin/accounts/user/")
+    page.get_by_role("link", name=address, exact=True).click()
+    boss.sees(address)
+    boss.press("Change role")
+    boss.sees("Change the role of 1 account")
+    assert f"{address}, Moderator" in page.locator("main").inner_text()
+    boss.press("Change the role of 1 account")
+    boss.has_error("Choose a role")
+    page.get_by_label("New role").select_option(label="Guest")
+    page.get_by_label("Reason").fill("Only looks on from now on")
+    fits_every_width(page)
+    boss.look()
+    boss.press("Change the role of 1 account")
+    boss.sees(address)
+    assert "The role of 1 account was changed." in page.locator("main").inner_text()
+    assert page.locator("dt:text-is('Role') + dd").inner_text() == "Guest"
+
+    boss.press("Delete")
+    boss.sees("Delete 1 account")
+    page.get_by_label("Reason").fill("Asked for it in writing")
+    boss.press("Delete 1 account")
+    boss.sees(address)
+    assert "1 account deleted." in page.locator("main").inner_text()
+    assert page.get_by_role("button", name="Enable").count() == 0
