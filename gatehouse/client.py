@@ -45,9 +45,15 @@ class Client:
 
     ip: str | None
     user_agent: str = ""
-    device_name: str = UNKNOWN_DEVICE
+    device_name: str = UNKNOWN_DEVICE  # made out of the user agent
+    app_name: str = ""  # what an app calls itself, in any words: shown to its owner once signed in, never mailed
     device_kind: str = "unknown"  # desktop, mobile, tablet, app, bot or unknown
     request_id: str = ""
+
+    @property
+    def called(self) -> str:
+        """What a session or a device is called: the app's own word for itself, else what its user agent says."""
+        return self.app_name or self.device_name
 
     @property
     def network(self) -> str:

@@ -49,7 +49,7 @@ def open(
         keep=keep,
         ip=client.ip,
         user_agent=client.user_agent,
-        device_name=client.device_name,
+        device_name=client.called,
         device_kind=client.device_kind,
         factors=factors,
         created_at=now,

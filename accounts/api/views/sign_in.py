@@ -124,7 +124,7 @@ def _arrival(request: Request, transport: Transport, trust_token: str | None = N
     """Return how the client comes in: a browser's device is known by its cookie, an app's by its token."""
     client = client_of(request)
     if device_name:
-        client = replace(client, device_name=device_name)
+        client = replace(client, app_name=device_name)
     token = trust_token or (cookies.read_device(request._request) if transport == Transport.COOKIE else None)
     return Arrival(Door.API, transport, client, token, usages=limits.usages_of(request))
 
