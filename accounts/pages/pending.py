@@ -2,7 +2,8 @@
 
 One key of Django's session: the address that was typed, the link that was opened, the challenge that waits.
 1. A link's token moves here from the address bar, so that it is in no history and no Referer (ASVS 14.2.1), and it is
-   encrypted, since whoever reads the session table must find nothing that opens anything (ASVS 11.4).
+   encrypted, since whoever reads the session table must find nothing that opens anything (ASVS 11.4). The session gets
+   a new key: who planted the old one in this browser would find the link in his own (ASVS 7.2.4).
 2. The half-done sign-in is the challenge's row; only its id is here.
 """
 
@@ -38,6 +39,8 @@ def hold_link(request: HttpRequest, token: str) -> None:
     if not _TOKEN.fullmatch(token):
         clear(request)
         return
+    if browser.sid_of(request) is None:  # whoever is signed in has a key that was drawn then
+        request.session.cycle_key()
     _put(request, "link", encryption.encrypt(token, _CONTEXT))
 
 
