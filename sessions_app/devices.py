@@ -4,6 +4,8 @@
    keyed hashes of either are stored.
 2. A token is drawn here: one that nobody was given is never taken over from a client, and trusting a device draws a
    new one, so that a token planted before is worth nothing (ASVS 7.2.4 in spirit).
+   A browser that several accounts share has one token for them all, and a new account in it draws it anew: whoever
+   copied the one before knows none of the new account.
 3. Being known opens nothing; being trusted stands in for the code only, never for the password.
 4. A device that was removed is not known any more: what it holds proves nothing, and the next sign-in from there
    counts as new. Sessions that were opened on it go on.
@@ -74,7 +76,7 @@ def remember(*, user: Any, client: Client, token: str | None, transport: Transpo
         user=user,
         secret_hash=_secret_hash(user, client, given),
         defaults={
-            "name": client.device_name,
+            "name": client.called,
             "kind": client.device_kind,
             "first_seen_at": now,
             "last_seen_at": now,
@@ -150,7 +152,7 @@ def remove(*, user: Any, client: Client, device: Device | None = None, actor: Ac
 
 def _is_there(device: Device, client: Client, now: datetime) -> bool:
     """Write down that *device* is used; a clean-up may have taken it since it was recognised."""
-    device.name, device.last_seen_at = client.device_name, now
+    device.name, device.last_seen_at = client.called, now
     return Device.objects.filter(pk=device.pk).update(name=device.name, last_seen_at=now) == 1
 
 
@@ -180,12 +182,14 @@ def _is_unused(user: Any) -> bool:
 
 
 def _token_for(transport: Transport, token: str | None) -> str | None:
-    """Return the token of a new device: the browser's own where another account was given it, else a new one."""
+    """Return the token of a new device; the other accounts that know its browser know it by the new one from now on."""
     if transport != Transport.COOKIE:
         return None
-    hashes = hashing.keyed_hashes("device", token) if token and len(token) == _TOKEN_LENGTH else []
-    shared = token if hashes and Device.objects.filter(secret_hash__in=hashes).exists() else None
-    return shared or hashing.new_token()
+    given = hashing.new_token()
+    if token and len(token) == _TOKEN_LENGTH:
+        others = Device.objects.filter(secret_hash__in=hashing.keyed_hashes("device", token))
+        others.update(secret_hash=hashing.keyed_hash("device", given))
+    return given
 
 
 def _secret_hash(user: Any, client: Client, token: str | None) -> str:
@@ -195,4 +199,4 @@ def _secret_hash(user: Any, client: Client, token: str | None) -> str:
 
 
 def _shape(user: Any, client: Client) -> tuple[str, str, str]:
-    return str(user.pk), client.device_name, client.network
+    return str(user.pk), client.called, client.network

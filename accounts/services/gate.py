@@ -6,6 +6,8 @@ from django.db.models import Exists, OuterRef
 
 from accounts.conf import app_settings
 from accounts.models import Method, Status, TotpDevice, User
+from gatehouse.client import Client
+from sessions_app import devices
 from sessions_app.models import Device, Door
 
 
@@ -56,6 +58,13 @@ def may_enter(*, user: User, door: Door, trusted: Device | None, known: bool) ->
         return Entry.APP
     policy = app_settings().OTP_POLICY
     return Entry.ENTER if policy == "opt_in" or (policy == "new_device" and known) else Entry.MAILED_CODE
+
+
+def is_known(user: User, client: Client, token: str | None) -> bool:
+    """Tell whether *user* came from the device of *token* before, where that counts; name and network prove nothing."""
+    if app_settings().OTP_POLICY != "new_device" or not token:
+        return False
+    return devices.recognise(user=user, client=client, token=token).device is not None
 
 
 def hold(user: User) -> None:

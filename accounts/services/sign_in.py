@@ -14,7 +14,7 @@ from accounts import events, links, lockout, mails, passwords
 from accounts.conf import app_settings
 from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, User
 from accounts.services import answers, codes, disavowal, registration
-from accounts.services.gate import TAKEN, Entry, Overtaken, find, hold, may_enter
+from accounts.services.gate import TAKEN, Entry, Overtaken, find, hold, is_known, may_enter
 from accounts.signals import announce, refuse, user_signed_in
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
@@ -84,7 +84,8 @@ def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
     if user is None or not right or user.status == Status.DELETED:
         reservation.record_failure()
         _refuse(Problem("invalid_credentials"), arrival, user, address, _reason(user))
-    entry = may_enter(user=user, door=arrival.door, trusted=trusted, known=_is_known(user, arrival))
+    known = is_known(user, arrival.client, arrival.device_token)
+    entry = may_enter(user=user, door=arrival.door, trusted=trusted, known=known)
     if entry == Entry.UNKNOWN:  # nobody of this door: told, counted and recorded like a wrong password
         reservation.record_failure()
         _refuse(Problem("invalid_credentials"), arrival, user, address, FailureReason.NOT_PERMITTED)
@@ -93,11 +94,9 @@ def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
         User.objects.filter(pk=user.pk, password=user.password).update(password=fresh)
     match entry:
         case Entry.ENTER:
-            return _enter(user, ["password", "device"] if trusted else ["password"], arrival, now)
-        case Entry.MAILED_CODE:
-            return _challenge(user, [Method.EMAIL], arrival, now)
-        case Entry.APP:
-            return _challenge(user, [Method.TOTP, Method.RECOVERY], arrival, now)
+            return _enter(user, arrival, now)
+        case Entry.MAILED_CODE | Entry.APP:
+            return _challenge(user, list(TAKEN[entry]), arrival, now)
         case Entry.VERIFY_ADDRESS:
             return _ask_for_proof(user, address, arrival, now)
         case Entry.APP_MISSING:
@@ -175,7 +174,7 @@ def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetim
         created_at=now,
         expires_at=now + app_settings().CHALLENGE_TTL,
         ip=arrival.client.ip,
-        device_name=arrival.client.device_name,
+        device_name=arrival.client.called,
         door=arrival.door,
         keep=arrival.keep,
     )
@@ -209,10 +208,18 @@ def _holding(user: User, arrival: Arrival) -> Iterator[None]:
         _refuse(Problem("invalid_credentials"), arrival, user, user.email, FailureReason.BAD_CREDENTIALS)
 
 
-def _enter(user: User, factors: list[str], arrival: Arrival, now: datetime) -> SignedIn:
+def _enter(user: User, arrival: Arrival, now: datetime) -> SignInStep:
+    """Open the session without a code, unless the trust that stood in for it was withdrawn since it was looked at."""
+    client = arrival.client
     with _holding(user, arrival):
-        signed_in = _open(user, factors, arrival, now, trust=False)
-    lockout.forget_failures(email_key=user.email_key, client=arrival.client)
+        trusted = devices.is_trusted(user=user, token=arrival.device_token, now=now)
+        known = is_known(user, client, arrival.device_token)
+        entry = may_enter(user=user, door=arrival.door, trusted=trusted, known=known)
+        factors = ["password", "device"] if trusted else ["password"]
+        signed_in = _open(user, factors, arrival, now, trust=False) if entry == Entry.ENTER else None
+    if signed_in is None:
+        return _challenge(user, list(TAKEN[entry]), arrival, now)
+    lockout.forget_failures(email_key=user.email_key, client=client)
     return signed_in
 
 
@@ -270,13 +277,6 @@ def _address(email: str) -> tuple[str, str]:
         return normalise_email(email)
     except InvalidEmail:
         return email[:254], email[:254].casefold()
-
-
-def _is_known(user: User, arrival: Arrival) -> bool:
-    """Tell whether the account was used from this device, told by its token: a name and a network prove nothing."""
-    if app_settings().OTP_POLICY != "new_device" or not arrival.device_token:
-        return False
-    return devices.recognise(user=user, client=arrival.client, token=arrival.device_token).device is not None
 
 
 def _reason(user: User | None) -> FailureReason:
