@@ -58,5 +58,6 @@ def _redis(url: str, prefix: str, *, ignore: bool) -> dict[str, Any]:
             "SOCKET_CONNECT_TIMEOUT": _PATIENCE,
             "SOCKET_TIMEOUT": _PATIENCE,
             "IGNORE_EXCEPTIONS": ignore,
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",  # the usual pickle runs what it reads
         },
     }
