@@ -13,13 +13,17 @@ A slow reader can never put back a session that was revoked meanwhile:
 5. A reader inside a transaction may see the past, or what is not committed yet: it takes no lease and no state.
 6. A state lives STATE after it was stored, which was at most LEASE after its reader asked the database: together
    five seconds. They are the bound where a tombstone cannot be written, and for changes that no service makes.
-7. A Redis that was emptied, restarted or fell back in time holds nothing, or states that end within these seconds.
+7. A state is sealed with a key of HASH_KEYS, for its session and until its end: whoever can write to Redis, but has
+   no key, makes nobody live, gives nobody another account or role, and keeps no old state going.
+8. A Redis that was emptied, restarted or fell back in time holds nothing, or states that end within these seconds.
 
 Redis holds no password hash, no token and nothing that makes one. Reads that fail are left alone for REST, which is
 as long as any state lives; tombstones are always tried. The client itself is used, not Django's cache, whose silence
 about errors would look like a written tombstone.
 """
 
+import hashlib
+import hmac
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -36,6 +40,7 @@ from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from gatehouse import hashing
 from gatehouse.models import Counter
 from sessions_app.conf import app_settings
 
@@ -48,6 +53,7 @@ LOST_WINDOW = timedelta(days=1)
 _BATCH = 500
 
 _LEASED, _LIVE, _CHANGED = b"l", b"s", b"t"  # what a value begins with
+_SEAL, _END = 32, 8  # bytes: of the seal, and of the end in milliseconds
 _STORE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -86,14 +92,14 @@ def look(sid: UUID) -> Found:
     except redis.RedisError as error:
         _rest("read", error)
         return _NOTHING
-    return Found(state=value[1:]) if value[:1] == _LIVE else _NOTHING
+    return Found(state=_unsealed(sid, value[1:])) if value[:1] == _LIVE else _NOTHING
 
 
 def store(sid: UUID, lease: bytes, state: bytes) -> None:
     """Keep *state*, which the database gave after *lease* was taken, unless something happened to the session."""
     client = _client(app_settings().CACHE_URL)
     try:
-        client.eval(_STORE, 1, _key(sid), lease, _LIVE + state, STATE)
+        client.eval(_STORE, 1, _key(sid), lease, _LIVE + _sealed(sid, state), STATE)
     except redis.RedisError as error:
         _rest("store", error)
 
@@ -136,6 +142,24 @@ def _bury(sids: Iterable[UUID]) -> None:
     for sid in sids:
         pipeline.set(_key(sid), _CHANGED, px=TOMBSTONE)
     pipeline.execute()
+
+
+def _sealed(sid: UUID, state: bytes) -> bytes:
+    end = (time.time_ns() // 1_000_000 + STATE).to_bytes(_END, "big")
+    return _seal(hashing.hash_keys()[0], sid, end + state) + end + state
+
+
+def _unsealed(sid: UUID, value: bytes) -> bytes | None:
+    """Return the state in *value*, or None where it is over, or nobody with a key of ours wrote it for *sid*."""
+    seal, told = value[:_SEAL], value[_SEAL:]
+    if int.from_bytes(told[:_END], "big") <= time.time_ns() // 1_000_000:
+        return None
+    sealed = any(hashing.same(seal, _seal(key, sid, told)) for key in hashing.hash_keys())
+    return told[_END:] if sealed else None
+
+
+def _seal(key: str, sid: UUID, told: bytes) -> bytes:
+    return hmac.digest(hashing.derived_key(key, "session-state"), sid.bytes + told, hashlib.sha256)
 
 
 def _rest(what: str, error: Exception) -> None:
