@@ -17,9 +17,9 @@ from accounts.pages.forms import (
 )
 from accounts.pages.reauthentication_forms import current_password
 from accounts.roles import Role, can_give_role
-from accounts.services.authority import MAX_REASON
 from accounts.services.factors import DIGITS
 from gatehouse.problems import Problem
+from gatehouse.reasons import MAX_REASON
 from gatehouse.text import validate_multiline_text
 
 __all__ = [

@@ -19,10 +19,7 @@ from accounts.roles import Role
 from accounts.signals import refuse
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason, SecurityEvent
-from gatehouse.problems import Problem, validation
-from gatehouse.text import UnsafeText, clean_text
-
-MAX_REASON = 500
+from gatehouse.problems import Problem
 
 
 class _NotPermitted(Exception):  # noqa: N818  (a condition; it never leaves this module)
@@ -38,7 +35,7 @@ def holding(
     by: User,
     permission: str,
     client: Client,
-    failed: SecurityEvent | None = None,
+    failed: SecurityEvent,
     gives: Role | None = None,
     removes: bool = False,
 ) -> Iterator[User]:
@@ -61,22 +58,7 @@ def holding(
     except _NotPermitted as refused:
         refuse(Problem(refused.code), _refused(target, by, permission, gives, client, refused.reason))
     except Problem as problem:
-        if failed is None:
-            raise
         refuse(problem, failed)
-
-
-def checked_reason(reason: str) -> str:
-    """Return why staff do something as it is kept; raises validation_failed."""
-    try:
-        reason = clean_text(reason.strip(), multiline=True)
-    except UnsafeText:
-        raise validation("reason", "invalid") from None
-    if not reason:
-        raise validation("reason", "required", _("Say why: the reason is kept in the audit trail"))
-    if len(reason) > MAX_REASON:
-        raise validation("reason", "max_length", _("Use 500 characters or fewer"))
-    return reason
 
 
 def _check(found: dict[UUID, User], by: User, on: User, permission: str, gives: Role | None) -> None:

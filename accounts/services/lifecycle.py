@@ -8,11 +8,12 @@ from django.utils.translation import gettext as _
 from accounts import events, links, mails
 from accounts.models import Status, User
 from accounts.services import codes
-from accounts.services.authority import checked_reason, holding
+from accounts.services.authority import holding
 from accounts.signals import announce
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem
+from gatehouse.reasons import checked_reason
 from sessions_app import devices
 from sessions_app import services as sessions
 from sessions_app.models import Session
@@ -87,11 +88,22 @@ def delete(*, target: User, by: User, reason: str, client: Client) -> User:
 def end_sessions(*, target: User, by: User, reason: str, client: Client, only: Session | None = None) -> int:
     """End *only*, or every session of *target*; return how many ended (ASVS 7.4.5).
 
-    Raises validation_failed (no reason), role_not_allowed, self_action_forbidden.
+    Raises validation_failed (no reason), role_not_allowed, self_action_forbidden, conflict (a deleted account).
     """
     reason = checked_reason(reason)
     actor = Actor.user(by)
-    with holding(target=target, by=by, permission="users.sessions.end", client=client) as user:
+    failed = events.SessionsEndedByStaff(
+        client=client,
+        user_id=str(target.pk),
+        actor=actor,
+        reason=reason,
+        sessions_ended=0,
+        success=False,
+        failure_reason=FailureReason.CONFLICT,
+    )
+    with holding(target=target, by=by, permission="users.sessions.end", client=client, failed=failed) as user:
+        if user.status == Status.DELETED:
+            raise Problem("conflict", detail=_("The account is deleted, and has no sessions."))
         if only is not None:
             ended = int(sessions.revoke(only, reason=RevokeReason.STAFF, client=client, actor=actor))
         else:

@@ -7,11 +7,12 @@ from accounts import events, links
 from accounts.models import LinkPurpose, Status, User
 from accounts.roles import RANK, STAFF_ROLES, Role, permissions_of
 from accounts.services import codes, enrolment, factors
-from accounts.services.authority import checked_reason, holding
+from accounts.services.authority import holding
 from accounts.signals import announce
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
+from gatehouse.reasons import checked_reason
 from sessions_app import devices
 from sessions_app import services as sessions
 from sessions_app.reasons import RevokeReason

@@ -10,26 +10,22 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from gatehouse.client import Client
 from gatehouse.deadlocks import again_after_deadlock
 from gatehouse.events import Actor
-from gatehouse.problems import validation
-from gatehouse.text import UnsafeText, clean_text
+from gatehouse.reasons import checked_reason
 from sessions_app.events import SessionsEndedByCommand
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
 from sessions_app.selection import Selection
 from sessions_app.services.ending import revoke_locked
-from sessions_app.services.rows import lock
+from sessions_app.services.rows import lock, lock_all
 from sessions_app.signals import announce
 
 BATCH = 200
-MAX_REASON = 500
 _WALKS = 2
 
 
@@ -39,7 +35,7 @@ class MassEnd:
     def __init__(self, selection: Selection, *, reason: str, client: Client, actor: Actor) -> None:
         """Raises validation_failed for a reason that is empty, too long or unsafe to store."""
         self.selection, self.ended = selection, 0
-        self._reason, self._client, self._actor = _checked(reason), client, actor
+        self._reason, self._client, self._actor = checked_reason(reason), client, actor
 
     def steps(self) -> Iterator[int]:
         """End a batch at each step, in a transaction of its own; yield how many sessions it ended.
@@ -51,7 +47,7 @@ class MassEnd:
             return
         for _walk in range(_WALKS):
             for batch in _walk_along(self.selection):
-                ended = self._end_whole(batch)
+                ended = self._end_batch(batch)
                 self.ended += ended
                 yield ended
 
@@ -71,15 +67,12 @@ class MassEnd:
         return ended
 
     @again_after_deadlock
-    def _end_whole(self, batch: list[tuple[UUID, Any]]) -> int:
+    def _end_batch(self, batch: list[tuple[UUID, Any]]) -> int:
         with transaction.atomic(durable=True):
-            return self._end(batch)
-
-    def _end(self, batch: list[tuple[UUID, Any]]) -> int:
-        _lock_all({owner for _, owner in batch})
-        held = Session.objects.filter(pk__in=[pk for pk, _ in batch]).select_for_update().order_by("pk")
-        now = timezone.now()
-        return self._end_rows([one for one in held if one.end(now) is None and self.selection.matches(one.ip)])
+            lock_all({owner for _, owner in batch})
+            held = Session.objects.filter(pk__in=[pk for pk, _ in batch]).select_for_update().order_by("pk")
+            now = timezone.now()
+            return self._end_rows([one for one in held if one.end(now) is None and self.selection.matches(one.ip)])
 
     def _end_rows(self, ending: list[Session]) -> int:
         actor = self._actor
@@ -117,21 +110,3 @@ def _walk_along(selection: Selection) -> Iterator[list[tuple[UUID, Any]]]:
         if batch := [(pk, owner) for pk, owner, ip in found if selection.matches(ip)]:
             yield batch
         left = left.filter(pk__gt=found[-1][0])
-
-
-def _lock_all(owners: set[Any]) -> None:
-    no_key = transaction.get_connection().features.has_select_for_no_key_update  # as lock() does
-    rows = get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk__in=owners).order_by("pk")
-    list(rows.values_list("pk", flat=True))
-
-
-def _checked(reason: str) -> str:
-    try:
-        reason = clean_text(reason.strip(), multiline=True)
-    except UnsafeText:
-        raise validation("reason", "invalid", _("Take out characters that cannot be seen.")) from None
-    if not reason:
-        raise validation("reason", "required", _("Say why: the reason is kept in the audit trail"))
-    if len(reason) > MAX_REASON:
-        raise validation("reason", "max_length", _("Use 500 characters or fewer"))
-    return reason

@@ -22,9 +22,14 @@ def require_transaction() -> None:
 
 def lock(user: Any) -> bool:
     """Lock the row of *user* until the transaction ends; return whether the account is active."""
+    return any(lock_all({user.pk}))
+
+
+def lock_all(keys: set[Any]) -> list[bool]:
+    """Lock the accounts of *keys*, in one order, until the transaction ends; return of each whether it is active."""
     no_key = transaction.get_connection().features.has_select_for_no_key_update  # lets rows that point to it be written
-    rows = get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk=user.pk)
-    return any(rows.values_list("is_active", flat=True))
+    rows = get_user_model()._default_manager.select_for_update(no_key=no_key).filter(pk__in=keys).order_by("pk")
+    return list(rows.values_list("is_active", flat=True))
 
 
 def forget_states(*sids: UUID) -> None:

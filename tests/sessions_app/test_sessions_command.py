@@ -229,15 +229,15 @@ def test_the_list_shows_what_lives_newest_first_and_no_secret(
 def test_a_batch_that_gives_way_in_a_deadlock_is_done_anew(
     session: Session, monkeypatch: pytest.MonkeyPatch, failures: int, ended: int
 ) -> None:
-    whole, left = many.MassEnd._end, [failures]
+    whole, left = many.MassEnd._end_rows, [failures]
 
-    def give_way(self: many.MassEnd, batch: Any) -> int:
+    def give_way(self: many.MassEnd, ending: list[Session]) -> int:
         left[0] -= 1
         if left[0] >= 0:
             raise OperationalError(1213, "Deadlock found when trying to get lock")
-        return whole(self, batch)
+        return whole(self, ending)
 
-    monkeypatch.setattr(many.MassEnd, "_end", give_way)
+    monkeypatch.setattr(many.MassEnd, "_end_rows", give_way)
     if ended:
         assert revoke("--all") == "Sessions ended: 1."
     else:
