@@ -65,8 +65,9 @@ def test_what_was_deleted_stays_in_the_list_and_offers_nothing(inside: Staff, ja
     page = inside.get(f"accounts/user/{jane.pk}/")
     assert "/admin/act/" not in page.content.decode()
     assert "Deleted" in text_of(page)
-    for name in ("enable", "disable", "delete"):
-        assert len(notices(inside.act(name, jane))) == 1
+    for name in ("enable", "disable", "delete", "end-sessions"):
+        said = notices(inside.act(name, jane))
+        assert len(said) == 1 and said[0].startswith("jane@example.com: "), said
     assert "The account is deleted." in notices(give(inside, "guest", jane))[0]
     assert now(jane).status == "deleted"
 

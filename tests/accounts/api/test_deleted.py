@@ -128,11 +128,12 @@ def test_a_half_done_sign_in_of_before_opens_nothing(api: Api, user: User, boss:
 def test_nothing_that_staff_do_brings_it_back(user: User, boss: User) -> None:
     delete(user, boss)
     since = mark()
-    for call in (lifecycle.delete, lifecycle.disable, lifecycle.enable):
+    for call in (lifecycle.delete, lifecycle.disable, lifecycle.enable, lifecycle.end_sessions):
         with pytest.raises(Problem, match="conflict"):
             call(target=user, by=boss, reason="because", client=CLIENT)
     assert User.objects.get(pk=user.pk).status == "deleted"
-    assert trail(since) == [("user_deleted", "conflict"), ("user_disabled", "conflict"), ("user_enabled", "conflict")]
+    actions = ("user_deleted", "user_disabled", "user_enabled", "authz_admin")
+    assert trail(since) == [(action, "conflict") for action in actions]
 
 
 def test_a_disabled_account_can_be_deleted(boss: User) -> None:
