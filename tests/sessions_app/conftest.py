@@ -7,12 +7,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.test import Client as Browser
+from django.utils import timezone
 
 from gatehouse.client import Client
 from gatehouse.events import SecurityEvent
+from sessions_app import devices, tokens
 from sessions_app import services as sessions
-from sessions_app import tokens
-from sessions_app.models import Door, Session, Transport
+from sessions_app.models import Device, Door, Session, Transport
 from sessions_app.signals import security_event
 
 KEYS = ("first-key-0123456789-abcdefghijklmnop", "older-key-0123456789-abcdefghijklmnop")
@@ -73,6 +74,23 @@ def open_session(client_facts: Client) -> Callable[..., Session]:
             return sessions.open(user=user, door=door, **facts | given)
 
     return open_one
+
+
+@pytest.fixture
+def device_of(client_facts: Client) -> Callable[..., Device]:
+    """Make a device that an account was used from, trusted if wanted."""
+
+    def make(user: Any, *, trusted: bool = False) -> Device:
+        now = timezone.now()
+        with transaction.atomic():
+            found = devices.remember(
+                user=user, client=client_facts, token=None, transport=Transport.COOKIE, now=now
+            ).device
+            if trusted:
+                devices.trust(device=found, client=client_facts, now=now)
+        return found
+
+    return make
 
 
 @pytest.fixture

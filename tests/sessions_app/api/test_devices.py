@@ -18,25 +18,6 @@ from sessions_app.models import Device, Door, Session, Transport
 URL = "/api/v1/me/devices"
 JSON = "application/json"
 Open = Callable[..., Session]
-
-
-@pytest.fixture
-def device_of(client_facts: Client) -> Callable[..., Device]:
-    """Make a device that an account was used from, trusted if wanted."""
-
-    def make(user: Any, *, trusted: bool = False) -> Device:
-        now = timezone.now()
-        with transaction.atomic():
-            found = devices.remember(
-                user=user, client=client_facts, token=None, transport=Transport.COOKIE, now=now
-            ).device
-            if trusted:
-                devices.trust(device=found, client=client_facts, now=now)
-        return found
-
-    return make
-
-
 Make = Callable[..., Device]
 
 
