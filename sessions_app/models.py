@@ -174,6 +174,11 @@ class Session(models.Model):
         return f"session {self.pk}"
 
     @property
+    def called(self) -> str:
+        """What its owner reads: the name given to the device, else what that said of itself."""
+        return (self.device.label if self.device else "") or self.device_name
+
+    @property
     def expires_at(self) -> datetime:
         """When the session ends if nobody uses it any more."""
         return min(self.idle_expires_at, self.absolute_expires_at)

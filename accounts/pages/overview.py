@@ -70,16 +70,17 @@ def overview(*, user: Any, current: Session, now: datetime) -> Overview:
 
 def live_sessions(user: Any, current: Session, now: datetime) -> list[Session]:
     """Return the live sessions of *user*, *current* first, then by last use."""
-    live = Session.objects.for_user(user).live(now).order_by("-last_used_at")
+    live = Session.objects.for_user(user).live(now).select_related("device").order_by("-last_used_at")
     return sorted(live, key=lambda session: session.pk != current.pk)
 
 
 def _recently_ended(user: Any, now: datetime) -> Iterator[EndedSession]:
     live = Session.objects.for_user(user).live(now)
-    for session in Session.objects.for_user(user).exclude(pk__in=live.values("pk")).newest_first()[:RECENT]:
+    ended = Session.objects.for_user(user).exclude(pk__in=live.values("pk")).select_related("device")
+    for session in ended.newest_first()[:RECENT]:
         reason = session.end(now)
         yield EndedSession(
-            device_name=session.device_name,
+            device_name=session.called,
             ip=session.ip,
             ended_at=session.revoked_at or session.expires_at,
             ended_words=str(RevokeReason(reason).label) if reason else "",

@@ -4,6 +4,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
@@ -40,6 +41,7 @@ class SessionListPage(LoginRequiredMixin, View):
             )
         except InvalidCursorError:
             raise Http404 from None
+        prefetch_related_objects(page.sessions, "device")  # the names that its owner gave
         context: dict[str, Any] = {
             "sessions": [described(session, current=current) for session in page.sessions],
             "page": page,
@@ -52,7 +54,13 @@ class SessionListPage(LoginRequiredMixin, View):
 class EndSessionPage(LoginRequiredMixin, View):
     def get(self, request: HttpRequest, session_id: UUID) -> HttpResponse:
         current = current_of(request)
-        session = Session.objects.live(timezone.now()).for_user(request.user).filter(pk=session_id).first()
+        session = (
+            Session.objects.live(timezone.now())
+            .for_user(request.user)
+            .select_related("device")
+            .filter(pk=session_id)
+            .first()
+        )
         if session is None:
             raise Http404
         return render(request, "sessions_app/session_end.html", {"shown": described(session, current=current)})

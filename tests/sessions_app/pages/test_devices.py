@@ -8,35 +8,13 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from django.db import transaction
 from django.test import Client as Browser
 from django.utils import timezone
 
-from gatehouse.client import Client
-from sessions_app import devices
-from sessions_app.models import Device, Session, Transport
+from sessions_app.models import Device, Session
 
 URL = "/account/devices"
 SignedIn = Callable[..., Browser]
-
-
-@pytest.fixture
-def device_of(client_facts: Client) -> Callable[..., Device]:
-    """Make a device that an account was used from, trusted if wanted."""
-
-    def make(user: Any, *, trusted: bool = False) -> Device:
-        now = timezone.now()
-        with transaction.atomic():
-            found = devices.remember(
-                user=user, client=client_facts, token=None, transport=Transport.COOKIE, now=now
-            ).device
-            if trusted:
-                devices.trust(device=found, client=client_facts, now=now)
-        return found
-
-    return make
-
-
 Make = Callable[..., Device]
 
 
@@ -72,6 +50,29 @@ def test_the_device_at_hand_comes_first_and_is_marked(browser: Browser, user: An
 
 def test_a_session_without_a_device_marks_none(user: Any, signed_in: SignedIn, mine: Device) -> None:
     assert "This device" not in html_of(signed_in(user))
+
+
+def test_the_name_of_a_device_stands_at_its_sessions_too(browser: Browser, user: Any, mine: Device) -> None:
+    session: Session = browser.row  # type: ignore[attr-defined]
+    Device.objects.filter(pk=mine.pk).update(label="Kitchen tablet")
+    listed = browser.get("/account/sessions").content.decode()
+    assert "<bdi>Kitchen tablet</bdi>" in listed
+    assert 'aria-label="Sign out Kitchen tablet, ' in listed
+    other = Session.objects.get(pk=session.pk)
+    other.pk, other.refresh_id = uuid4(), uuid4()
+    other.save(force_insert=True)
+    assert (
+        "<bdi>Kitchen tablet</bdi> will be signed out"
+        in browser.get(f"/account/sessions/{other.pk}/end").content.decode()
+    )
+    Device.objects.all().delete()
+    assert "<bdi>Firefox 142 on Windows 11</bdi>" in browser.get("/account/sessions").content.decode()
+
+
+def test_the_pages_about_a_device_are_marked_in_the_list_of_sections(browser: Browser, mine: Device) -> None:
+    for path in ("", "/forget", f"/{mine.pk}/rename", f"/{mine.pk}/forget"):
+        current = re.findall(r'<a href="([^"]+)" aria-current', html_of(browser, path))
+        assert current == [URL]
 
 
 def test_one_sees_ones_own_devices_only(browser: Browser, make_user: Callable[..., Any], device_of: Make) -> None:
