@@ -122,7 +122,7 @@ def activate(*, kid: str, client: Client, actor: Actor) -> None:
         if row is None and kid in ring.verifying:
             raise _conflict(_("A key of the settings signs where none of the table does: it cannot be activated."))
         if row is None:
-            raise Problem("not_found", detail=_("There is no key of this name."))
+            raise Problem("not_found", detail=_("There is no key of this name: `keys list` shows all there are."))
         if kid not in ring.verifying:
             cause = ring.unreadable.get(kid) or _("it is retired")
             raise _conflict(_("This key cannot sign: %(cause)s.") % {"cause": cause})
@@ -163,7 +163,7 @@ def retire(*, kid: str, client: Client, actor: Actor, end_sessions: bool = False
 
 def _refuse_retiring(kid: str, rows: Sequence[SigningKey], ring: keyring.Ring) -> None:
     if not ring.knows(kid):
-        raise Problem("not_found", detail=_("There is no key of this name."))
+        raise Problem("not_found", detail=_("There is no key of this name: `keys list` shows all there are."))
     if kid in ring.retired:
         raise _already_retired()
     if ring.signing is not None and kid == ring.signing.kid:

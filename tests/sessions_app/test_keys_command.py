@@ -60,8 +60,8 @@ def test_a_rotation_from_the_first_command_to_the_last(session: Session, events:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("activate", "0" * 16), "There is no key of this name."),
-        (("retire", "0" * 16), "There is no key of this name."),
+        (("activate", "0" * 16), "There is no key of this name: `keys list` shows"),
+        (("retire", "0" * 16), "There is no key of this name: `keys list` shows"),
         (("retire", FIRST), "This key signs: activate another one first."),
         (("generate", "--algorithm", "ES256"), "invalid choice: 'ES256'"),
         (("generate", "--if-missing", "--activate"), "leave the others out"),
