@@ -1,22 +1,17 @@
 """What a browser of staff holds between two pages: recovery codes that were just made, and a half-done action.
 
-Codes are encrypted and forgotten after a while, since whoever reads the session table must find nothing that opens
-anything (ASVS 11.4). Ids, a reason and a role are no secrets.
+Codes are sealed and forgotten after a while. Ids, a reason and a role are no secrets.
 """
 
-import json
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest
 
-from gatehouse import encryption
+from accounts.pages import sealed
 
 _CODES, _ACT = "codes", "act"
-_CONTEXT = "adminpanel.held.codes"
-_CODES_KEPT = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -31,20 +26,13 @@ class HeldAct:
 
 def hold_codes(request: HttpRequest, *, email: str, codes: list[str], now: datetime) -> None:
     """Keep recovery codes until their owner says that they are saved."""
-    text = json.dumps({"email": email, "codes": codes, "until": (now + _CODES_KEPT).isoformat()})
-    request.session[_CODES] = encryption.encrypt(text, _CONTEXT)
+    sealed.hold(request, _CODES, {"email": email, "codes": codes}, now=now)
 
 
 def codes_of(request: HttpRequest, now: datetime) -> tuple[str, list[str]] | None:
     """Return the address and the recovery codes that this browser still has to save."""
-    stored = request.session.get(_CODES)
-    try:
-        held: dict[str, Any] = json.loads(encryption.decrypt(stored, _CONTEXT)) if stored else {}
-    except encryption.DecryptionFailed:
-        held = {}
-    if not held or datetime.fromisoformat(held["until"]) <= now:
-        return None
-    return held["email"], held["codes"]
+    found = sealed.held_in(request, _CODES, now=now)
+    return (found["email"], found["codes"]) if found else None
 
 
 def forget_codes(request: HttpRequest) -> None:

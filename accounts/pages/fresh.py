@@ -6,7 +6,7 @@ Passwords and codes never wait: they are typed again.
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.forms import PasswordInput
@@ -14,13 +14,11 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from accounts.pages import sealed
 from accounts.pages.forms import ForgetfulInput, PageForm
 from accounts.pages.steps import FormPage, SignedInOnly, principal_of, see_other
-from gatehouse import encryption
 
 _KEY = "interrupted"
-_CONTEXT = "pages.interrupted"
-_KEPT = timedelta(minutes=30)
 _LONGEST = 20_000  # characters that wait; a longer text is typed again
 
 
@@ -50,7 +48,7 @@ class FreshOnly(SignedInOnly, FormPage):
 
 def purpose_of(request: HttpRequest, path: str) -> str:
     """Return what the form at *path* was interrupted for."""
-    held = _read(request)
+    held = sealed.held_in(request, _KEY, now=timezone.now())
     return str(held["purpose"]) if held.get("path") == path else ""
 
 
@@ -61,26 +59,14 @@ def _worth_keeping(form_class: type[PageForm], data: QueryDict) -> dict[str, lis
 
 
 def _hold(request: HttpRequest, *, typed: dict[str, list[str]], purpose: str, now: datetime) -> None:
-    held = {"path": request.get_full_path(), "purpose": purpose, "until": (now + _KEPT).isoformat()}
     if len(json.dumps(typed)) > _LONGEST:
         typed = {}
-    request.session[_KEY] = encryption.encrypt(json.dumps({**held, "typed": typed}), _CONTEXT)
+    sealed.hold(request, _KEY, {"path": request.get_full_path(), "purpose": purpose, "typed": typed}, now=now)
 
 
 def _take(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    held = _read(request)
+    held = sealed.held_in(request, _KEY, now=now)
     if held.get("path") != request.get_full_path():
         return {}
     del request.session[_KEY]
-    if datetime.fromisoformat(held["until"]) <= now:
-        return {}
     return {name: values if len(values) > 1 else values[0] for name, values in held["typed"].items() if values}
-
-
-def _read(request: HttpRequest) -> dict[str, Any]:
-    stored = request.session.get(_KEY)
-    try:
-        found: dict[str, Any] = json.loads(encryption.decrypt(stored, _CONTEXT)) if stored else {}
-    except encryption.DecryptionFailed:  # keys were replaced meanwhile: it is typed again
-        found = {}
-    return found

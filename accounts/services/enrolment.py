@@ -12,11 +12,12 @@ from accounts.conf import app_settings
 from accounts.models import Link, LinkPurpose, Status, TotpDevice, User
 from accounts.roles import STAFF_ROLES, Role
 from accounts.services import factors
+from accounts.services.passwords import replace_password
+from accounts.services.registration import checked_address
 from accounts.signals import announce, refuse
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
-from gatehouse.text import InvalidEmail, normalise_email
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,7 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     Nobody sets another's password: the link lets its holder do that (ASVS 6.4.1, 6.4.6).
     Raises validation_failed; conflict where the address has an account in use.
     """
-    try:
-        address, _key = normalise_email(email)
-    except InvalidEmail:
-        words = _("Enter an email address in the correct format, like name@example.com")
-        raise validation("email", "invalid", words) from None
+    address = checked_address(email)
     if role not in STAFF_ROLES:
         raise validation("role", "invalid_choice", _("Choose a staff role"))
     now = timezone.now()
@@ -109,8 +106,8 @@ def set_password(*, token: str, password: str, client: Client) -> factors.TotpSe
     with transaction.atomic(durable=True):
         held = User.objects.select_for_update().get(pk=user.pk)
         _open_link(token)
-        held.replace_password(encoded, timezone.now())
-        held.save(update_fields=["password", "password_changed_at", "updated_at"])
+        now = timezone.now()
+        replace_password(user=held, encoded=encoded, client=client, now=now, keep=(LinkPurpose.ENROL,))
         if held.status == Status.ACTIVE:
             mails.password_changed(held, client, reset=True)
         announce(events.FactorChanged(client=client, user_id=str(user.pk), factor="password", change="set"))

@@ -55,15 +55,18 @@ def change_password(
             announce(_changed(held, session, client, sessions_ended=ended))
 
 
-def replace_password(*, user: User, encoded: str, client: Client, now: datetime) -> None:
+def replace_password(
+    *, user: User, encoded: str, client: Client, now: datetime, keep: tuple[LinkPurpose, ...] = ()
+) -> None:
     """Put *encoded* in force and end what the old password had begun, in the caller's transaction.
 
-    The one road of every change and reset; *user* is locked. Sessions are the caller's, who knows which one goes on.
+    The one road of every change, reset and enrolment; *user* is locked. Links of the purposes in *keep* stay open.
+    Sessions are the caller's, who knows which one goes on.
     """
     user.replace_password(encoded, now)
     user.save(update_fields=["password", "password_changed_at", "updated_at"])
     sessions.forget_state(user=user)
-    links.close_all(user=user, but=(LinkPurpose.DISAVOW,))
+    links.close_all(user=user, but=(LinkPurpose.DISAVOW, *keep))
     codes.cancel_all(user=user)
     devices.forget(user=user, client=client)
 
