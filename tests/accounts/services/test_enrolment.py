@@ -8,9 +8,9 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts.models import Mail, RecoveryCode, Status, TotpDevice, User
+from accounts.models import Link, Mail, RecoveryCode, Status, TotpDevice, User
 from accounts.roles import Role
-from accounts.services import enrolment
+from accounts.services import enrolment, ranks
 from audit.models import Event
 from gatehouse.client import Client
 from gatehouse.events import Actor
@@ -90,6 +90,18 @@ def test_a_link_of_one_purpose_opens_nothing_else() -> None:
     api = Api()
     api.register("other@example.com")
     assert refusal(enrolment.set_password, token=api.mailbox.token("other@example.com"), password=PASSWORD)
+
+
+def test_the_password_of_an_enrolment_closes_a_link_that_resets_it() -> None:
+    user, boss = UserFactory(email=EMAIL), UserFactory(role="super_admin")
+    ranks.change_role(target=user, by=boss, role=Role.ADMIN, reason="She runs the desk.", client=CLIENT)
+    api = Api()
+    token = api.mailbox.token()
+    api.post("/auth/password/forgot", {"email": EMAIL})
+    assert api.mailbox.token() != token
+    assert {link.purpose for link in Link.objects.open()} == {"enrol", "reset"}
+    enrolment.set_password(token=token, password="a long and quiet river", client=CLIENT)
+    assert {link.purpose for link in Link.objects.open()} == {"enrol"}
 
 
 @pytest.mark.parametrize("email", ["nonsense", "a@b", ""])
