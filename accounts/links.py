@@ -9,6 +9,7 @@ from accounts.models import Link, LinkPurpose, User
 from gatehouse import hashing
 from gatehouse.client import Client
 from gatehouse.conf import app_settings as site_settings
+from gatehouse.events import FailureReason
 from gatehouse.problems import Problem
 
 REFUSALS = frozenset({"token_invalid", "token_expired", "token_used"})  # all that using a link is refused with
@@ -105,6 +106,13 @@ def close_all(*, user: User, but: tuple[LinkPurpose, ...] = ()) -> int:
 def close(*, user: User, purpose: LinkPurpose) -> int:
     """Close every open link of *user* of one purpose; the caller holds the transaction."""
     return Link.objects.filter(user=user, purpose=purpose, open_key__isnull=False).update(open_key=None)
+
+
+def why_invalid(link: Link | None) -> FailureReason:
+    """Return what the trail says of a link that was refused with token_invalid; to the caller all are alike."""
+    if link is None:
+        return FailureReason.TOKEN_INVALID
+    return FailureReason.NOT_PERMITTED if link.open_key else FailureReason.TOKEN_SUPERSEDED  # still open: its account
 
 
 def _refuse(link: Link | None, now: datetime) -> NoReturn:

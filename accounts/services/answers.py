@@ -12,7 +12,7 @@ from django.db.models import F
 
 from accounts import events, mails
 from accounts.conf import app_settings
-from accounts.models import Challenge, Method, TotpDevice, User
+from accounts.models import Challenge, Method, User
 from accounts.services import codes, factors
 from accounts.signals import announce, refuse
 from gatehouse import hashing, limits
@@ -81,14 +81,10 @@ def consume(attempt: Attempt, code: str, client: Client, now: datetime) -> None:
     mine = Challenge.objects.filter(pk=attempt.challenge.pk, consumed_at__isnull=True, expires_at__gt=now)
     if not mine.update(consumed_at=now, method_used=attempt.method):
         raise _Refused(FailureReason.CODE_REPLAYED)
-    match attempt.method:
-        case Method.EMAIL:
-            _check_mailed(attempt.challenge, code, now)
-        case Method.TOTP:
-            _use_app(attempt.user, code, now)
-        case Method.RECOVERY:
-            if not factors.use_recovery_code(user=attempt.user, code=code, client=client, now=now):
-                raise _Refused(FailureReason.CODE_WRONG)
+    if attempt.method == Method.EMAIL:
+        _check_mailed(attempt.challenge, code, now)
+    elif not factors.use_code(user=attempt.user, method=attempt.method.value, code=code, client=client, now=now):
+        raise _Refused(FailureReason.CODE_WRONG)
 
 
 def give_back(attempt: Attempt) -> None:
@@ -138,13 +134,6 @@ def _check_mailed(challenge: Challenge, code: str, now: datetime) -> None:
         raise _Refused(FailureReason.CODE_WRONG)
     if challenge.code_expires_at is None or now >= challenge.code_expires_at:
         raise _Refused(FailureReason.CODE_EXPIRED)
-
-
-def _use_app(user: User, code: str, now: datetime) -> None:
-    for device in TotpDevice.objects.filter(user=user, confirmed=True):
-        if factors.use_totp(device, code, now):
-            return
-    raise _Refused(FailureReason.CODE_WRONG)
 
 
 def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn:

@@ -80,9 +80,7 @@ def verify_email(*, token: str, client: Client) -> User:
             return user
     except Problem as problem:
         found = links.find(token=token, purpose=LinkPurpose.VERIFY)
-        reason = FailureReason(problem.code)
-        if found is not None and problem.code == "token_invalid":  # a link still open was refused for its account
-            reason = FailureReason.NOT_PERMITTED if found.open_key else FailureReason.TOKEN_SUPERSEDED
+        reason = links.why_invalid(found) if problem.code == "token_invalid" else FailureReason(problem.code)
         owner = str(found.user_id) if found else None
         failed = events.AddressVerified(client=client, user_id=owner, success=False, failure_reason=reason)
         refuse(problem, failed)

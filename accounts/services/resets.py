@@ -226,8 +226,8 @@ def _recording(token: str, client: Client) -> Iterator[None]:
         if reason is None:
             raise
         link = links.find(token=token, purpose=LinkPurpose.RESET)
-        if link is not None and reason == FailureReason.TOKEN_INVALID:  # one still open was refused for its account
-            reason = FailureReason.NOT_PERMITTED if link.open_key else FailureReason.TOKEN_SUPERSEDED
+        if reason == FailureReason.TOKEN_INVALID:
+            reason = links.why_invalid(link)
         refuse(problem, _event(link.user if link else None, client, success=False, failure_reason=reason))
 
 
