@@ -44,7 +44,7 @@ from sessions_app.reasons import RevokeReason
 from sessions_app.store import SessionStore
 from tests.factories import UserFactory
 from tests.sessions_app.conftest import KEYS
-from tests.sessions_app.model import ACCESS_TTL, LIVES, Expected, Sitting, Token, World, as_counted, at
+from tests.sessions_app.model import ACCESS_TTL, GRACE, LIVES, Expected, Sitting, Token, World, as_counted, at
 
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 HERE = Client.local("test")
@@ -127,6 +127,14 @@ class Sessions(RuleBasedStateMachine):
     def replay(self, which: int, older: int) -> None:
         one = self.api[which % len(self.api)]
         self._refresh(one, one.refreshes[older % len(one.refreshes)])
+
+    @precondition(lambda self: self.rotated)
+    @rule(which=ANY, wait=st.sampled_from([None, *AROUND]))
+    def replay_the_predecessor(self, which: int, wait: timedelta | None) -> None:
+        one = self.rotated[which % len(self.rotated)]
+        if wait is not None:
+            self._go_to(max(self.world.now, one.rotated_at + GRACE + wait))
+        self._refresh(one, one.refreshes[-2])
 
     @precondition(lambda self: self.api)
     @rule(which=ANY)
@@ -337,6 +345,10 @@ class Sessions(RuleBasedStateMachine):
     @property
     def api(self) -> list[Sitting]:
         return [one for one in self.all if one.door == Door.API]
+
+    @property
+    def rotated(self) -> list[Sitting]:
+        return [one for one in self.api if one.rotated_at]
 
     @property
     def pages(self) -> list[Sitting]:
