@@ -33,8 +33,7 @@ from .problems.answers import problem_answer
 from .problems.problem import Problem
 from .signals import note_limit
 
-_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-_QUARTER, _HALF = timedelta(minutes=15), timedelta(minutes=30)
+_MINUTE, _QUARTER, _HALF, _HOUR, _DAY = (timedelta(minutes=number) for number in (1, 15, 30, 60, 1440))
 
 _WHEN_AWAY = {
     "database": "closed: 503",
@@ -126,6 +125,7 @@ _ROWS = (
     Limit("link_ip", "ip", 100, _HOUR, "Tokens of links tried."),
     Limit("refresh_ip", "ip", 600, _HOUR, "Sessions refreshed.", store="memory"),
     Limit("reauth_account", "account", 10, _QUARTER, "Passwords tried to confirm who it is."),
+    Limit("acts_account", "account", 120, _HOUR, "Passwords confirmed, devices renamed, sessions stayed in."),
     Limit("staff_ip", "ip", 60, _HOUR, "Attempts at the staff door."),
     Limit("invalid_token_ip", "ip", 300, _HOUR, "Tokens that were refused."),
     Limit("mismatch_sessions", "sessions", 1, _DAY, "Records of one account's cookie beside another's.", quiet=True),

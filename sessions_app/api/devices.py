@@ -5,6 +5,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from gatehouse import limits
 from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
@@ -54,6 +55,7 @@ class DeviceView(OwnDevicesView):
     )
     def patch(self, request: Request, device_id: UUID) -> Response:
         asked = self.body(request, DeviceNameSerializer)
+        limits.take(request, ("acts_account", str(request.user.pk)))
         device = sessions.rename_device(
             current=self.current, device_id=device_id, name=asked["name"], client=client_of(request)
         )

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from django.views import View
 from django.views.decorators.cache import never_cache
 
+from gatehouse import limits
 from gatehouse.client import client_of
 from gatehouse.pages import SeeOther
 from gatehouse.problems import Problem
@@ -41,6 +42,7 @@ class RenameDevicePage(LoginRequiredMixin, View):
         form = DeviceNameForm(request.POST)
         current, client = current_of(request), client_of(request)
         if form.is_valid():
+            limits.take(request, ("acts_account", str(current.user_id)))
             name = form.cleaned_data["name"]
             try:
                 sessions.rename_device(current=current, device_id=device_id, name=name, client=client)

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views import View
 from django.views.decorators.cache import never_cache
 
+from gatehouse import limits
 from gatehouse.client import client_of
 from gatehouse.headers import CLEAR_SITE_DATA
 from gatehouse.pages import SeeOther, safe_next
@@ -98,6 +99,7 @@ class StayPage(LoginRequiredMixin, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         current, now = current_of(request), timezone.now()
+        limits.take(request, ("acts_account", str(current.user_id)))
         sessions.stay(current, client_of(request), now)
         if request.accepts("text/html"):
             return SeeOther(safe_next(request, resolve_url(settings.LOGIN_REDIRECT_URL)))

@@ -150,6 +150,11 @@ class Tries:
         bearer = {"authorization": f"Bearer {self.member()[1]['access_token']}"}
         return lambda n: self.visitor.post("/auth/reauthenticate", {"password": WRONG}, new_ip(), **bearer)
 
+    def acts_account(self) -> Call:
+        bearer = {"authorization": f"Bearer {self.member()[1]['access_token']}"}
+        device = self.visitor.get("/me/devices", **bearer).body["results"][0]["id"]
+        return lambda n: self.visitor.send("PATCH", f"/me/devices/{device}", f'{{"name": "n{n}"}}', new_ip(), bearer)
+
 
 def fire(visitor: Visitor, name: str, number: int) -> None:
     """Fire ten times *number* of what limit *name* counts, and hold the answers to it."""

@@ -51,6 +51,7 @@ class ChangeView(StrictAPIView):
     def post(self, request: Request) -> Response:
         asked = self.body(request, ChangePasswordSerializer)
         principal = access.principal_of(request)
+        limits.take(request, ("acts_account", str(principal.user.pk)))
         passwords.change_password(
             user=principal.user,
             session=principal.session,

@@ -111,6 +111,7 @@ class ReauthenticateView(StrictAPIView):
     def post(self, request: Request) -> Response:
         asked = self.body(request, ReauthenticateSerializer)
         principal = access.principal_of(request)
+        limits.take(request, ("acts_account", str(principal.user.pk)))
         reauthentication.reauthenticate(
             user=principal.user, session=principal.session, client=client_of(request), **asked
         )

@@ -141,6 +141,7 @@ class ChangePassword(SignedInOnly, FormPage):
 
     def act(self, form: PageForm) -> HttpResponse:
         typed = form.cleaned_data
+        limits.take(self.request, ("acts_account", str(self.principal.user.pk)))
         passwords.change_password(
             user=self.principal.user,
             session=self.principal.session,

@@ -15,6 +15,7 @@ from accounts.pages.reauthentication_forms import (
 from accounts.pages.steps import REFUSED, FormPage, SignedInOnly
 from accounts.services import factors
 from accounts.services.reauthentication import reauthenticate
+from gatehouse import limits
 from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
 from sessions_app import browser
@@ -50,6 +51,7 @@ class Reauthenticate(SignedInOnly, FormPage):
         return {"email": self.principal.user.email, "method": self.method, "next": self.goal, "purpose": purpose}
 
     def act(self, form: PageForm) -> HttpResponse:
+        limits.take(self.request, ("acts_account", str(self.principal.user.pk)))
         reauthenticate(
             user=self.principal.user,
             session=self.principal.session,
