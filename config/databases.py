@@ -13,6 +13,8 @@ MYSQL_TIMEOUT = 10  # seconds; config.patience gives a web process less
 _UNACKNOWLEDGED = 4000  # milliseconds until a peer that acknowledges nothing counts as gone
 _SQLITE_TIMEOUT = 5
 
+_FILE = "gatehouse.sqlite3"  # in VAR_DIR, where no database is named
+
 _SQLITE = "django.db.backends.sqlite3"
 _POSTGRESQL = "django.db.backends.postgresql"
 _MYSQL = "django.db.backends.mysql"
@@ -39,7 +41,8 @@ _PRAGMAS = (
 def database(env: Environment) -> dict[str, Any]:
     """Return Django's settings for the database the environment names."""
     try:
-        return from_url(env.text("DATABASE_URL"), pool=pool_options(env))
+        url = env.text("DATABASE_URL") or f"sqlite:///{env.text('VAR_DIR')}/{_FILE}"
+        return from_url(url, pool=pool_options(env))
     except ValueError as error:
         env.faults.append(Fault("DATABASE_URL", str(error)))
         return from_url("sqlite://:memory:")

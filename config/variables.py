@@ -137,8 +137,8 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
     "Database and cache": (
         Variable(
             name="DATABASE_URL",
-            default="sqlite:///var/gatehouse.sqlite3",
-            says="sqlite:///path, postgresql://user:password@host/name?sslmode=require or mysql://…",
+            says="postgresql://user:password@host/name?sslmode=require, mysql://… or sqlite:///path. Empty: an SQLite file "
+            "in VAR_DIR.",
         ),
         Variable(
             name="DB_POOL",

@@ -84,6 +84,11 @@ def test_a_relative_sqlite_path_begins_at_the_project():
     assert found["NAME"].endswith("/var/gatehouse.sqlite3")
 
 
+def test_where_no_database_is_named_the_file_lies_among_what_development_keeps(tmp_path):
+    found, _ = given(VAR_DIR=str(tmp_path))
+    assert found["NAME"] == f"{tmp_path}/gatehouse.sqlite3"
+
+
 @pytest.mark.parametrize("scheme", ["mysql", "mariadb"])
 def test_mariadb_is_strict_and_utc(scheme):
     found, _ = given(DATABASE_URL=f"{scheme}://ann:s3@db.example/gate")
