@@ -221,7 +221,7 @@ def test_d17_exactly_so_many_resets_of_one_address_are_mailed_and_all_answer_ali
     while full.site.query(waiting) != [(0,)]:
         time.sleep(0.2)
     assert len(full.site.mails.to(email)) == LIMITS["no_account_address"].number
-    assert {"reset_address", "no_account_address"} == QUIET
+    assert {"reset_address", "no_account_address"} <= QUIET
 
 
 def half_done(visitor: Visitor) -> tuple[str, Call]:
