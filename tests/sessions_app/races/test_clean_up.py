@@ -51,7 +51,7 @@ def test_e22_the_clean_up_beside_refreshes_ends_what_is_over_and_nothing_else(
     assert set(refused) <= {"session_expired", "refresh_invalid"}, refused
     assert set(refused[:3]) == {"session_expired"}
     assert {type(one) for one in results[8:]} == {str}, results[8:]
-    ended = [event.session_id for event in events if event.action == "session_expired"]
+    ended = [str(event.session_id) for event in events if event.action == "session_expired"]
     assert sorted(ended) == sorted(str(one.pk) for one in over)
     clean()
     left = dict(Session.objects.values_list("pk", "revoked_reason"))
