@@ -1,11 +1,8 @@
 """The signals of this app."""
 
-from typing import NoReturn
-
 from django.dispatch import Signal
 
 from gatehouse import events
-from gatehouse.problems import Problem
 
 # Sent inside the transaction of the change it tells of; a receiver that fails rolls the change back.
 # Arguments: event, a frozen dataclass of sessions_app.events.
@@ -19,8 +16,3 @@ new_device_seen = Signal()
 def announce(event: events.SecurityEvent) -> None:
     """Send *event* to whoever records it, in the caller's transaction."""
     events.send(security_event, event)
-
-
-def refuse(problem: Problem, event: events.SecurityEvent) -> NoReturn:
-    """Record *event* in a transaction of its own, then raise *problem*."""
-    events.refuse(security_event, problem, event)

@@ -10,11 +10,11 @@ from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
 from gatehouse.text import UnsafeText, clean_text
-from sessions_app import devices
+from sessions_app import devices, refusals
 from sessions_app.events import DeviceDenied, DeviceRenamed
 from sessions_app.models import Device, Session
 from sessions_app.services.rows import forget_state, lock
-from sessions_app.signals import announce, refuse
+from sessions_app.signals import announce
 
 NAME_LENGTH = 60
 
@@ -76,8 +76,7 @@ def _refuse(device_id: UUID, current: Session, client: Client) -> NoReturn:
     """Say that there is no such device; asking for another's is recorded."""
     if not Device.objects.filter(pk=device_id).exists():
         raise Problem("not_found")
-    refuse(
-        Problem("not_found"),
+    refusals.note(
         DeviceDenied(
             client=client,
             user_id=str(current.user_id),
@@ -88,3 +87,4 @@ def _refuse(device_id: UUID, current: Session, client: Client) -> NoReturn:
             failure_reason=FailureReason.NOT_PERMITTED,
         ),
     )
+    raise Problem("not_found")

@@ -16,7 +16,7 @@ from sessions_app.events import SessionDenied, SessionExpired, SessionRevoked, S
 from sessions_app.models import Session
 from sessions_app.reasons import EXPIRY, RevokeReason
 from sessions_app.services.rows import forget_states, lock, require_transaction, take_over
-from sessions_app.signals import announce, refuse
+from sessions_app.signals import announce
 
 
 def revoke(session: Session, *, reason: RevokeReason, client: Client, actor: Actor | None = None, by: str = "") -> bool:
@@ -68,7 +68,8 @@ def end_own(*, user: Any, session_id: UUID, current: Session, client: Client) ->
     if session is None:
         raise Problem("not_found")
     if session.user_id != user.pk:
-        refuse(Problem("not_found"), _denied(session_id, current, client))
+        refusals.note(_denied(session_id, current, client))
+        raise Problem("not_found")
     reason = RevokeReason.SIGNED_OUT if session.pk == current.pk else RevokeReason.SIGNED_OUT_ELSEWHERE
     with transaction.atomic(durable=True):
         return revoke(session, reason=reason, client=client)

@@ -7,9 +7,9 @@ import pytest
 
 from accounts.models import Mail
 from gatehouse.limits import LIMITS
-from sessions_app.models import Device
+from sessions_app.models import Device, Session
 from tests.accounts.pages.person import PASSWORD, Person
-from tests.factories import Api, mark, trail
+from tests.factories import Api, UserFactory, mark, trail
 
 pytestmark = pytest.mark.django_db
 
@@ -77,3 +77,20 @@ def test_a11_the_api_counts_with_the_pages(at_home: Person, number: int) -> None
         api.send("PATCH", f"/me/devices/{Device.objects.first().pk}", {"name": "x"}, authorization=bearer),
     ):
         assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+
+
+def test_j12_asking_for_what_is_another_s_is_recorded_and_fills_no_trail(at_home: Person, settings: Any) -> None:
+    other = UserFactory(email="other@example.com")
+    api = Api()
+    mine = f"Bearer {api.sign_in(other.email)['access_token']}"
+    session, device = Session.objects.get(user=other), Device.objects.get(user=other)
+    theirs = Session.objects.exclude(user=other).get()
+    foreign = Device.objects.exclude(user=other).get()
+    assert session.pk != theirs.pk and device.pk != foreign.pk
+    since, most = mark(), LIMITS["invalid_token_ip"].scaled
+    paths = (f"/sessions/{theirs.pk}", f"/me/devices/{foreign.pk}")
+    for turn in range(most + 4):
+        assert api.send("DELETE", paths[turn % 2], authorization=mine).status_code == 404
+    assert len(trail(since)) == most
+    theirs.refresh_from_db()
+    assert not theirs.is_revoked and Device.objects.filter(pk=foreign.pk).exists()
