@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -18,6 +18,15 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+
+
+class Look(NamedTuple):
+    """What a page is looked at with."""
+
+    viewport: dict[str, int]
+    javascript: bool
+    scheme: str
 
 
 def chromium_path() -> str | None:
@@ -41,7 +50,20 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     """A page in a browser context of its own: no cookie of another test."""
-    context = chromium.new_context(locale="en-GB", timezone_id="UTC")
-    context.set_default_timeout(15_000)
+    context = new_context(chromium, Look(DESKTOP, True, "light"))
     yield context.new_page()
     context.close()
+
+
+def new_context(chromium: Any, look: Look, **more: Any) -> Any:
+    """Return a browser context of its own, which the caller closes."""
+    context = chromium.new_context(
+        viewport=look.viewport,
+        java_script_enabled=look.javascript,
+        color_scheme=look.scheme,
+        locale="en-GB",
+        timezone_id="UTC",
+        **more,
+    )
+    context.set_default_timeout(15_000)
+    return context

@@ -11,12 +11,12 @@ import pytest
 from django_otp.oath import TOTP
 
 from accounts.services.factors import DIGITS, STEP
+from tests.browsers import DESKTOP, PHONE, Look, new_context
 from tests.journeys.visitor import PASSWORD, Visitor
 from tests.live import LiveSite
 
 pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
-PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 _numbers = itertools.count(1)
 _URL = re.compile(r"^https?://\S+/account/enrol/\S+", re.MULTILINE)
 
@@ -45,16 +45,17 @@ class Boss(Visitor):
 
 
 @pytest.fixture(
-    params=[(PHONE, True, "light"), (DESKTOP, True, "dark"), (DESKTOP, True, "light"), (PHONE, False, "dark")],
+    params=[
+        Look(PHONE, True, "light"),
+        Look(DESKTOP, True, "dark"),
+        Look(DESKTOP, True, "light"),
+        Look(PHONE, False, "dark"),
+    ],
     ids=["phone", "desktop-dark", "desktop", "phone-without-javascript"],
 )
 def boss(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[Boss]:
-    size, javascript, scheme = request.param
-    context = chromium.new_context(
-        viewport=size, java_script_enabled=javascript, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
-    )
-    context.set_default_timeout(15_000)
-    yield Boss(context.new_page(), live_site, javascript=javascript)
+    context = new_context(chromium, request.param)
+    yield Boss(context.new_page(), live_site, javascript=request.param.javascript)
     context.close()
 
 

@@ -5,21 +5,21 @@ from typing import Any
 
 import pytest
 
+from tests.browsers import DESKTOP, PHONE, Look, new_context
 from tests.journeys.visitor import Visitor
 from tests.live import LiveSite
 
-PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
-
 
 @pytest.fixture(
-    params=[(PHONE, True, "light"), (DESKTOP, True, "dark"), (PHONE, False, "dark"), (DESKTOP, False, "light")],
+    params=[
+        Look(PHONE, True, "light"),
+        Look(DESKTOP, True, "dark"),
+        Look(PHONE, False, "dark"),
+        Look(DESKTOP, False, "light"),
+    ],
     ids=["phone", "desktop", "phone-without-javascript", "desktop-without-javascript"],
 )
 def visitor(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[Visitor]:
-    size, javascript, scheme = request.param
-    context = chromium.new_context(
-        viewport=size, java_script_enabled=javascript, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
-    )
-    context.set_default_timeout(15_000)
-    yield Visitor(context.new_page(), live_site, javascript=javascript)
+    context = new_context(chromium, request.param)
+    yield Visitor(context.new_page(), live_site, javascript=request.param.javascript)
     context.close()

@@ -5,41 +5,32 @@ from typing import Any
 
 import pytest
 
+from tests.browsers import DESKTOP, PHONE, Look, new_context
 from tests.journeys.visitor import PASSWORD, Visitor
 from tests.live import LiveSite
 from tests.mailsink import text_of
 
 pytestmark = pytest.mark.browser
 
-PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 LOOKS = {
-    "phone": (PHONE, True, "light"),
-    "desktop": (DESKTOP, True, "dark"),
-    "phone-without-javascript": (PHONE, False, "dark"),
+    "phone": Look(PHONE, True, "light"),
+    "desktop": Look(DESKTOP, True, "dark"),
+    "phone-without-javascript": Look(PHONE, False, "dark"),
 }
 
 
 class Household:
     """The browsers that one account is used from: they share an address and its mailbox."""
 
-    def __init__(self, chromium: Any, site: LiveSite, look: tuple[Any, bool, str]) -> None:
+    def __init__(self, chromium: Any, site: LiveSite, look: Look) -> None:
         self._chromium, self._site, self._look = chromium, site, look
         self.contexts: list[Any] = []
         self.first: Visitor | None = None
 
     def browser(self, agent: str | None = None) -> Visitor:
-        size, javascript, scheme = self._look
-        context = self._chromium.new_context(
-            viewport=size,
-            java_script_enabled=javascript,
-            color_scheme=scheme,
-            user_agent=agent,
-            locale="en-GB",
-            timezone_id="UTC",
-        )
-        context.set_default_timeout(15_000)
+        context = new_context(self._chromium, self._look, user_agent=agent)
         self.contexts.append(context)
-        visitor = Visitor(context.new_page(), self._site, javascript=javascript)
+        visitor = Visitor(context.new_page(), self._site, javascript=self._look.javascript)
         if self.first is None:
             self.first = visitor
         visitor.address, visitor.mails_read = self.first.address, self.first.mails_read

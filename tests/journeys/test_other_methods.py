@@ -10,12 +10,12 @@ import pytest
 from django_otp.oath import TOTP
 
 from accounts.services.factors import DIGITS, STEP
+from tests.browsers import DESKTOP, PHONE, Look, new_context
 from tests.journeys.visitor import Visitor
 from tests.live import LiveSite
 
 pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
-PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 _GIVE_APP = """
 import base64, json
 from accounts.models import TotpDevice, User
@@ -44,16 +44,12 @@ class AppHolder(Visitor):
 
 
 @pytest.fixture(
-    params=[(PHONE, True, "light"), (DESKTOP, True, "dark"), (PHONE, False, "dark")],
+    params=[Look(PHONE, True, "light"), Look(DESKTOP, True, "dark"), Look(PHONE, False, "dark")],
     ids=["phone", "desktop-dark", "phone-without-javascript"],
 )
 def holder(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[AppHolder]:
-    size, javascript, scheme = request.param
-    context = chromium.new_context(
-        viewport=size, java_script_enabled=javascript, color_scheme=scheme, locale="en-GB", timezone_id="UTC"
-    )
-    context.set_default_timeout(15_000)
-    yield AppHolder(context.new_page(), live_site, javascript=javascript)
+    context = new_context(chromium, request.param)
+    yield AppHolder(context.new_page(), live_site, javascript=request.param.javascript)
     context.close()
 
 
