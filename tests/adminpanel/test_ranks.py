@@ -10,13 +10,13 @@ from django.conf import settings as django_settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import Mail, User
+from accounts.models import Mail, TotpDevice, User
 from accounts.roles import Role
 from gatehouse.client import Client
 from sessions_app import services as sessions
 from sessions_app.models import Door, Session, Transport
 from tests.adminpanel.staff import Staff, notices, rows_of, text_of
-from tests.factories import PASSWORD, UserFactory, code_of
+from tests.factories import PASSWORD, Mailbox, UserFactory, code_of, shown_by
 
 START = datetime.fromisoformat("2026-11-02T09:00:00+00:00")
 HERE = Client(ip="192.0.2.7", user_agent="Firefox/142", device_name="Firefox 142 on Windows 11")
@@ -171,3 +171,16 @@ def test_i05_a_member_of_staff_who_loses_the_role_is_out_at_the_next_request(ins
 def test_somebody_made_staff_enrols_by_the_mailed_link(inside: Staff, jane: Any):
     give(inside, "moderator", jane)
     assert list(Mail.objects.filter(user=jane).values_list("template", flat=True)) == ["staff_enrolment"]
+    jane_s = Staff()
+    jane_s.user = jane
+    assert jane_s.give_password().status_code in (403, 422)
+    browser = jane_s.browser
+    browser.get(f"/account/enrol/{Mailbox().token(jane.email)}")
+    assert "jane@example.com" in text_of(browser.get("/account/enrol/password"))
+    fresh = "another horse battery staple"
+    assert browser.post("/account/enrol/password", {"password": fresh})["Location"] == "/account/enrol/app"
+    code = shown_by(TotpDevice.objects.get(user=jane))
+    assert browser.post("/account/enrol/app", {"code": code})["Location"] == "/account/enrol/codes"
+    jane_s.give_password(fresh)
+    assert jane_s.give_code(code_of(jane, 1))["Location"] == "/admin/"
+    assert jane_s.get("accounts/user/").status_code == 200
