@@ -75,7 +75,7 @@ def listed() -> list[Listed]:
     named = [key for key in map(keyring.from_secret, app_settings().SIGNING_KEYS) if key.kid not in there]
     return [
         *(_listed(key.kid, key.algorithm, Place.SETTINGS, None, ring, hanging) for key in named),
-        *(_listed(row.kid, row.algorithm, _place(row), row.created_at, ring, hanging) for row in rows),
+        *(_listed(row.kid, row.algorithm, _place(row), _made_at(row), ring, hanging) for row in rows),
     ]
 
 
@@ -144,7 +144,7 @@ def retire(*, kid: str, client: Client, actor: Actor, end_sessions: bool = False
         if end_sessions:
             ended = _end_sessions(kid, client, actor)
         elif hanging := _hanging().get(kid, 0):
-            said = _("%(number)d sessions hang on this key: wait until they are renewed, or end them with it.")
+            said = _("Sessions that hang on this key: %(number)d. Wait until they are renewed, or end them with it.")
             raise _conflict(said % {"number": hanging})
         algorithm = _write_retired(kid, rows)
         announce(
@@ -255,6 +255,11 @@ def _listed(
     else:
         state = State.SIGNS if ring.signing is not None and ring.signing.kid == kid else State.VERIFIES
     return Listed(kid=kid, algorithm=algorithm, place=place, state=state, created_at=created_at, sessions=hanging[kid])
+
+
+def _made_at(row: SigningKey) -> datetime | None:
+    """Return when the key of *row* was made: of one of the settings, the row only tells when it was retired."""
+    return None if _place(row) == Place.SETTINGS else row.created_at
 
 
 def _already_retired() -> Problem:

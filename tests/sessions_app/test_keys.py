@@ -141,7 +141,8 @@ def test_a_key_that_live_sessions_hang_on_is_retired_only_with_them(
     assert {key.kid: key.sessions for key in keys.listed()} == {FIRST: 5, OLDER: 0, new: 1}
     events.clear()
     code, said = refusal(lambda: retire(FIRST))
-    assert (code, said[:10], events, states()[FIRST]) == ("conflict", "5 sessions", [], State.VERIFIES)
+    assert (code, events, states()[FIRST]) == ("conflict", [], State.VERIFIES)
+    assert said.startswith("Sessions that hang on this key: 5. ")
     assert retire(FIRST, end_sessions=True) == 5
     assert set(Session.objects.filter(pk__in=[one.pk for one in hanging]).values_list("revoked_reason")) == {
         (RevokeReason.KEYS_RETIRED.value,)

@@ -44,10 +44,11 @@ def test_a_rotation_from_the_first_command_to_the_last(session: Session, events:
     assert keyring.signing_key().kid == FIRST
     assert say("activate", kid) == f"{kid} signs from now on.\n"
     with time_machine.travel(timezone.now() + keys.SETTLING):
-        with pytest.raises(CommandError, match="1 sessions hang on this key"):
+        with pytest.raises(CommandError, match="Sessions that hang on this key: 1"):
             say("retire", FIRST)
-        assert say("retire", FIRST, "--end-sessions") == f"{FIRST} is not believed any more; 1 sessions ended.\n"
+        assert say("retire", FIRST, "--end-sessions") == f"{FIRST} is not believed any more. Sessions ended: 1.\n"
     assert [row[3] for row in rows()] == ["verifies", "signs", "retired"]
+    assert rows()[2] == [FIRST, "HS256", "settings", "retired", "-", "0"]  # when it was made, nobody knows
     acts = [event for event in events if event.action.startswith("sys_")]
     assert [event.action for event in acts] == [
         "sys_signing_key_generated",

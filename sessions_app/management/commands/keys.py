@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{options['kid']} signs from now on.")
             case "retire":
                 ended = keys.retire(kid=options["kid"], end_sessions=options["end_sessions"], **who)
-                self.stdout.write(f"{options['kid']} is not believed any more; {ended} sessions ended.")
+                self.stdout.write(f"{options['kid']} is not believed any more. Sessions ended: {ended}.")
 
     def _list(self) -> None:
         self.stdout.write(_ROW.format("kid", "algorithm", "from", "state", "created", "sessions"))
