@@ -213,7 +213,8 @@ def _gone() -> Response:
 
 
 def _leave(request: Request, response: Response, session: Session) -> None:
-    """Take the cookies of *session* back from a client that just ended it by itself."""
+    """Have a client that just ended *session* by itself let go of its cookies and of what it kept."""
+    response["Clear-Site-Data"] = CLEAR_SITE_DATA
     if session.transport == Transport.COOKIE and session.refresh_id is not None:
         cookies.clear_refresh(response)
     found: Principal | None = getattr(_http(request), "principal", None)

@@ -164,11 +164,13 @@ def test_ending_all_others_and_then_all(client: Browser, user: Any, open_session
     headers = bearer_of(mine)
     answer = client.post(f"{URL}/revoke-all", headers=headers, content_type="application/json")
     assert (answer.status_code, answer.json()) == (200, {"revoked": 3})
+    assert "Clear-Site-Data" not in answer
     assert client.get(URL, headers=bearer_of(others[0])).status_code == 401
     answer = client.post(
         f"{URL}/revoke-all", {"include_current": True}, headers=headers, content_type="application/json"
     )
     assert answer.json() == {"revoked": 1}
+    assert answer["Clear-Site-Data"] == '"cache", "storage"'
     assert client.get(URL, headers=headers).status_code == 401
 
 

@@ -76,6 +76,7 @@ def test_signing_out_of_the_one_at_hand_leads_to_the_sign_in_page(browser: Brows
     assert answer.status_code == 303
     assert "login" in answer["Location"]
     assert [str(said) for said in get_messages(answer.wsgi_request)] == ["You are signed out."]
+    assert answer["Clear-Site-Data"] == '"cache", "storage"'
     row.refresh_from_db()
     assert row.revoked_reason == RevokeReason.SIGNED_OUT
     assert browser.get(URL).status_code == 302
