@@ -117,7 +117,8 @@ class ActPage(FormPage):
             except Problem as problem:
                 if problem.code == "validation_failed":
                     raise
-                refused.append(f"{target.label}: {problem.title}. {problem.detail}")
+                title = "" if problem.code == "conflict" else f"{problem.title}. "  # its detail says it all
+                refused.append(f"{target.label}: {title}{problem.detail}")
             else:
                 done += 1
         if done:
