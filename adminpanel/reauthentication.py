@@ -2,16 +2,15 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.views import View
 
-from accounts.pages.views import reauthentication
+from accounts.pages.views.reauthentication import ProveAgain
 from adminpanel.door import path_inside, staff_of
 from gatehouse.pages import safe_next
 from gatehouse.problems import Problem
 
 
-class Reauthenticate(reauthentication.Reauthenticate):
-    """Password and code once more, then back to what was begun."""
+class Reauthenticate(ProveAgain):
+    """Staff always have an app, and are asked for its code."""
 
     template_name = "admin/reauthenticate.html"
 
@@ -20,11 +19,7 @@ class Reauthenticate(reauthentication.Reauthenticate):
         if found is None:
             raise Problem("permission_denied")
         self.principal = found
-        return View.dispatch(self, request, *args, **kwargs)
-
-    @property
-    def method(self) -> str:  # type: ignore[override]  # staff always have an app
-        return "recovery" if self.request.GET.get("method") == "recovery" else "totp"
+        return super().dispatch(request, *args, **kwargs)
 
     @property
     def goal(self) -> str:

@@ -19,23 +19,27 @@ from gatehouse import limits
 from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
 from sessions_app import browser
+from sessions_app.principal import Principal
 
 
-class Reauthenticate(SignedInOnly, FormPage):
-    """Password, and code where an app is set up, once more; then back to what was begun."""
+class ProveAgain(FormPage):
+    """Password and code once more, then back to what was begun; at which door, its subclass says."""
 
-    template_name = "accounts/reauthenticate.html"
+    principal: Principal
 
-    @cached_property
-    def method(self) -> str:
-        """What proves more than the password: an app's code, a recovery code, or nothing where no app is set up."""
-        if not factors.has_app(self.principal.user):
-            return ""
-        return "recovery" if self.request.GET.get("method") == "recovery" else "totp"
+    def asks_code(self) -> bool:
+        return True
 
     @property
     def goal(self) -> str:
-        return safe_next(self.request, resolve_url("accounts:security"))
+        raise NotImplementedError
+
+    @cached_property
+    def method(self) -> str:
+        """What proves more than the password: an app's code, a recovery code, or nothing where none is asked for."""
+        if not self.asks_code():
+            return ""
+        return "recovery" if self.request.GET.get("method") == "recovery" else "totp"
 
     def make_form(self, data: QueryDict | None = None) -> PageForm:
         match self.method:
@@ -72,3 +76,14 @@ class Reauthenticate(SignedInOnly, FormPage):
             case _other:
                 return super().refuse(form, problem)
         return self.show(REFUSED, form=form)
+
+
+class Reauthenticate(SignedInOnly, ProveAgain):
+    template_name = "accounts/reauthenticate.html"
+
+    def asks_code(self) -> bool:
+        return factors.has_app(self.principal.user)
+
+    @property
+    def goal(self) -> str:
+        return safe_next(self.request, resolve_url("accounts:security"))
