@@ -33,6 +33,7 @@ _FORWARDING = ("HTTP_X_REAL_IP", "HTTP_FORWARDED")
 _MOBILE_SYSTEMS = frozenset({"iOS", "Android", "Windows Phone", "KaiOS", "HarmonyOS"})
 _TOOLS = frozenset({"curl", "Wget", "HTTPie", "PostmanRuntime", "okhttp", "Python Requests", "aiohttp", "axios"})
 _BOTS = frozenset({"Spider"})
+_BOT = "Bot"
 _SYSTEM_NAMES = {"Mac OS X": "macOS"}
 _FROZEN_VERSIONS = frozenset({("Mac OS X", "10")})  # what every browser says whatever the version is
 
@@ -189,6 +190,8 @@ def describe_device(user_agent: str) -> tuple[str, str]:
     place = _place(system.family, system.major or "") if system else ""
     name = f"{name} on {place}" if name and place else name or place or UNKNOWN_DEVICE
     kind = _kind(family, system.family if system else "", device.family if device else "", user_agent)
+    if kind == "bot":  # whose names are taken from its own words, which must not get into mails
+        return _BOT, kind
     return name[:DEVICE_NAME_LENGTH], kind
 
 

@@ -36,9 +36,12 @@ class _Atlas:
         """Return what the file says of *ip*, nothing where it cannot be read."""
         try:
             reader = self._open()
-            found = reader.get(ip) if reader else None
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
             log.warning("geoip_file_unreadable", error=type(error).__name__)
+            return {}
+        try:
+            found = reader.get(ip) if reader else None
+        except (ValueError, maxminddb.InvalidDatabaseError):  # no address, or one of IPv6 in a file of IPv4
             return {}
         return found if isinstance(found, dict) else {}
 

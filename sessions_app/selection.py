@@ -20,6 +20,7 @@ from sessions_app.models import Session, SessionQuerySet
 
 KINDS = ("user", "session", "ip", "role", "all")
 _OF_ONE_ACCOUNT = frozenset({"user", "session"})
+_MAPPED = 96  # bits before the IPv4 address in an IPv6 one that stands for it
 
 
 class Unselectable(LookupError):  # noqa: N818  (a condition, like every refusal here)
@@ -105,6 +106,8 @@ def _from_network(value: str) -> Selection:
         network = ip_network(value if "/" in value else normalise_ip(value) or value, strict=False)
     except ValueError:
         raise Unselectable(f"{value} is neither an address nor a network like 192.0.2.0/24.") from None
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= _MAPPED:
+        network = ip_network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED))
     known = Session.objects.filter(ip__isnull=False)
     if network.num_addresses == 1:
         return Selection(kind="ip", rows=known.filter(ip=str(network.network_address)), named=str(network))

@@ -28,7 +28,7 @@ def reauthenticate(
     """
     now = timezone.now()
     tries = [_take_password(user, session, password, client)]
-    if code is None and session.door == Door.STAFF and factors.has_app(user):
+    if code is None and (user.is_staff or session.door == Door.STAFF) and factors.has_app(user):
         missing = Problem("factor_required", methods=[Method.TOTP.value, Method.RECOVERY.value])
         _refuse(missing, user, session, client, FailureReason.FACTOR_MISSING)
     if code is not None:  # wrong codes of an account are counted together, wherever they are given

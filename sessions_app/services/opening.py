@@ -90,8 +90,14 @@ def touch(session: Session, client: Client, now: datetime) -> None:
 
 
 def stay(session: Session, client: Client, now: datetime) -> None:
-    """Begin the idle time of *session* anew, because its holder asked to stay signed in."""
-    _use(session, client, now, now)
+    """Begin the idle time of *session* anew, because its holder asked to stay signed in; else as touch()."""
+    touch(session, client, now)
+    if session.door == Door.API:
+        return
+    changes = {"idle_expires_at": min(whole(now) + lives(session.door)[0], session.absolute_expires_at)}
+    if Session.objects.live(now).filter(pk=session.pk).update(**changes):
+        forget_states(session.pk)
+        take_over(session, changes)
 
 
 def reauthenticated(session: Session, factors: list[str], now: datetime) -> None:

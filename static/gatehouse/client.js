@@ -4,7 +4,8 @@
 // 1. One exchange at a time: Web Locks keep tabs apart. Who gets the lock first asks the other tabs, over a
 //    BroadcastChannel, whether one of them has a newer token by now.
 // 2. A lost answer is asked for again: for ten seconds the server gives the same successor once more.
-// 3. Only the server's verdict signs somebody out. A network that fails, or a server that is busy, never does.
+// 3. Only the server's verdict on a refresh signs somebody out, in the tabs of that session alone: an access token may
+//    be of an older one. A network that fails, or a server that is busy, never does.
 
 const TRIES = 3; // exchanges sent before a network failure is told
 const PAUSE = 700; // ms between them; all of them lie within the server's ten seconds
@@ -12,7 +13,7 @@ const PEERS_HAVE = 150; // ms that other tabs have to answer
 const PATIENCE = 8_000; // ms that an exchange may take
 const EARLY = 20_000; // ms before its end a token is replaced; a quarter of its life where that is less
 const OVER = new Set(["refresh_invalid", "refresh_reused", "session_revoked", "session_expired"]);
-const STALE = new Set(["access_expired", "access_invalid"]);
+const STALE = new Set(["access_expired", "access_invalid", "session_revoked", "session_expired"]);
 
 /** What the server refuses with (RFC 9457): `code` is what to switch on, `detail` is for people. */
 export class Problem extends Error {
@@ -43,21 +44,26 @@ export class Problem extends Error {
 export function createClient({ base = "/api/v1", transport = "cookie", store = memory(), onSignedOut, onSignedIn } = {}) {
   const root = new URL(base.replace(/\/+$/, ""), location.href).href;
   const name = `gatehouse ${root}`;
-  const peers = "BroadcastChannel" in globalThis ? new BroadcastChannel(name) : null;
-  let held = null; // {token, until, early}
+  let peers = "BroadcastChannel" in globalThis ? new BroadcastChannel(name) : null;
+  let held = null; // {token, session, until, early}
   let isKnown = false; // whether somebody was signed in while this tab was open
   let exchanging = null;
+  let askAgain = 0; // when a server that was busy may be asked for a token again
+  let busy = null;
   const waiting = new Set();
 
   if (peers) {
     peers.onmessage = ({ data }) => {
-      if (data.type === "ask" && isFresh(held) && held.until > data.until) peers.postMessage({ type: "token", held });
-      if (data.type === "token" && data.held.until > (held?.until ?? 0)) keep(data.held);
+      const same = held === null || data.session === null || data.session === held.session;
+      if (data.type === "ask" && same && isFresh(held) && held.until > data.until) {
+        peers.postMessage({ type: "token", session: held.session, held });
+      }
+      if (data.type === "token" && same && data.held.until > (held?.until ?? 0)) keep(data.held);
       if (data.type === "in") {
         keep(data.held);
         onSignedIn?.();
       }
-      if (data.type === "out") letGo(data.code);
+      if (data.type === "out" && same) letGo(data.code);
     };
   }
 
@@ -69,8 +75,8 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
 
   function take(answer) {
     const life = answer.expires_in * 1000;
-    keep({ token: answer.access_token, until: Date.now() + life, early: Math.min(EARLY, life / 4) });
-    return held;
+    const { access_token: token } = answer;
+    keep({ token, session: sessionOf(token), until: Date.now() + life, early: Math.min(EARLY, life / 4) });
   }
 
   function letGo(code) {
@@ -84,7 +90,7 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
     if (!peers) return;
     let told;
     const answered = new Promise((resolve) => waiting.add((told = resolve)));
-    peers.postMessage({ type: "ask", until });
+    peers.postMessage({ type: "ask", session: held?.session ?? null, until });
     await Promise.race([answered, sleep(PEERS_HAVE)]);
     waiting.delete(told);
   }
@@ -93,6 +99,7 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
   async function exchange(until) {
     if ((held?.until ?? 0) <= until) await askPeers(until);
     if (isFresh(held) && held.until > until) return;
+    if (Date.now() < askAgain) throw busy;
     let body = {};
     if (transport === "bearer") {
       const kept = await store.get();
@@ -106,10 +113,15 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
       );
     } catch (problem) {
       if (problem instanceof Problem && OVER.has(problem.code)) await over(problem.code);
+      if (problem.retryAfter) {
+        askAgain = Date.now() + problem.retryAfter * 1000;
+        busy = problem;
+      }
       throw problem;
     }
     if (answer.refresh_token) await store.set(answer.refresh_token);
-    peers?.postMessage({ type: "token", held: take(answer) });
+    take(answer);
+    peers?.postMessage({ type: "token", session: held.session, held });
   }
 
   /** Replace the token at hand; calls in this tab share one exchange, and tabs take turns. */
@@ -121,7 +133,7 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
 
   async function over(code) {
     if (transport === "bearer") await store.set(null);
-    peers?.postMessage({ type: "out", code });
+    peers?.postMessage({ type: "out", session: held?.session ?? null, code });
     letGo(code);
   }
 
@@ -154,12 +166,7 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
     try {
       return await send(path, { ...options, bearer: used?.token });
     } catch (problem) {
-      if (!(problem instanceof Problem) || problem.status !== 401) throw problem;
-      if (problem.code === "session_revoked" || problem.code === "session_expired") {
-        await over(problem.code);
-        throw problem;
-      }
-      if (!STALE.has(problem.code)) throw problem;
+      if (!(problem instanceof Problem) || problem.status !== 401 || !STALE.has(problem.code)) throw problem;
     }
     if (held === used) await refresh();
     return send(path, { ...options, bearer: held?.token });
@@ -168,7 +175,8 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
   async function signedIn(answer) {
     if (answer.status !== "authenticated") return answer;
     if (answer.refresh_token) await store.set(answer.refresh_token);
-    peers?.postMessage({ type: "in", held: take(answer) });
+    take(answer);
+    peers?.postMessage({ type: "in", session: held.session, held });
     return answer;
   }
 
@@ -195,12 +203,21 @@ export function createClient({ base = "/api/v1", transport = "cookie", store = m
       await persistently(() => send("/auth/logout", { method: "POST", body }));
       await over("signed_out");
     },
-    close: () => peers?.close(),
+    /** Go on alone: hear nothing of the other tabs, and tell them nothing. */
+    close() {
+      peers?.close();
+      peers = null;
+    },
   };
 }
 
 function isFresh(held) {
   return held !== null && held.until - Date.now() > held.early;
+}
+
+/** The session that an access token names; what it says is believed by nobody but this module. */
+function sessionOf(token) {
+  return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sid;
 }
 
 function inTurn(name, work) {

@@ -216,3 +216,34 @@ def test_three_tabs_share_one_store_where_the_token_travels_in_the_body(
     assert [tab.evaluate("() => window.run") for tab in tabs] == [email] * 3
     assert renewals(site) == [False]
     assert not [one for one in tabs[0].context.cookies() if one["name"] == "refresh"]
+
+
+def test_a_tab_that_missed_a_new_sign_in_signs_nobody_out(tabs: list[Any], site: LiveSite, email: str) -> None:
+    sign_in(tabs[0], site, email)
+    assert [tab.evaluate(ASK) for tab in tabs] == [email] * 3
+    tabs[2].evaluate("() => gate.close()")
+    tabs[0].evaluate("() => gate.signOut()")
+    sign_in(tabs[0], site, email, mails=3)
+    for tab in tabs:
+        tab.evaluate("told.length = 0")
+    assert [tabs[place].evaluate(ASK) for place in (2, 0, 1)] == [email] * 3
+    assert [tab.evaluate("told") for tab in tabs] == [[], [], []]
+
+
+def test_a_server_that_asks_to_wait_is_left_alone(page: Any, site: LiveSite, email: str) -> None:
+    page.goto(f"{site.url}/account/help")
+    page.evaluate(BEGIN, {"transport": "cookie"})
+    sign_in(page, site, email)
+    time.sleep(LIFE)
+    asked: list[str] = []
+
+    def busy(route: Any) -> None:
+        asked.append(route.request.url)
+        body = json.dumps({"code": "service_unavailable"})
+        headers = {"Retry-After": "60", "Content-Type": "application/problem+json"}
+        route.fulfill(status=503, headers=headers, body=body)
+
+    page.route("**/auth/refresh", busy)
+    assert [page.evaluate(ASK) for _turn in range(5)] == ["service_unavailable"] * 5
+    assert len(asked) == 1
+    assert page.evaluate("told") == []

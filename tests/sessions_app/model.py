@@ -179,8 +179,11 @@ class World:
         return self._use(one) if one in self.sittings else Expected("nobody")
 
     def stay(self, one: Sitting) -> Expected:
-        if one.end(self.now) is None and one.last_used_at <= self.now:
-            self._used(one)
+        if one.end(self.now) is None:
+            if one.last_used_at <= self.now - TOUCH_EVERY:
+                self._used(one)
+            if one.door != Door.API:
+                one.idle_end = min(self.second + LIVES[one.door][0], one.absolute_end)
         return Expected("done")
 
     def prove(self, one: Sitting) -> Expected:

@@ -100,7 +100,7 @@ def asked(
         "who calls": lambda: lookup.ask(one.pk, lookup.usual()),
         "who calls, in full": lambda: principal.find(one.pk),
         "a refresh": lambda: sessions.rotate(raw_refresh=raw, client=client_facts),
-        "a use": lambda: sessions.stay(one, client_facts, timezone.now()),
+        "a use": lambda: sessions.touch(one, client_facts, timezone.now() + timedelta(minutes=2)),
         "a list": lambda: paging.page_of(user=owner, current_id=one.pk, now=now, limit=50),
         "its next page": lambda: paging.page_of(user=owner, current_id=one.pk, now=now, limit=50, cursor=page.next),
         "how many live": lambda: Session.objects.live(now).for_user(owner).count(),

@@ -135,6 +135,14 @@ class TestReauthentication:
         assert problem("otp_invalid", 400, refused) == {}
         assert Event.objects.latest("id").failure_reason == "code_wrong"
 
+    def test_c18_staff_prove_their_app_whatever_the_door(self, api: Api) -> None:
+        user = UserFactory(email=EMAIL, app=True, staff=True)
+        body = api.answer(api.challenge(), user.recovery[0], method="recovery").json()
+        refused = api.post("/auth/reauthenticate", {"password": PASSWORD}, **bearer(body))
+        assert problem("factor_required", 403, refused) == {"methods": ["totp", "recovery"]}
+        asked = {"password": PASSWORD, "code": code_of(user)}
+        assert api.post("/auth/reauthenticate", asked, **bearer(body)).status_code == 200
+
     def test_a_mailed_code_is_never_taken(self, api: Api, signed_in: dict[str, Any]) -> None:
         asked = {"password": PASSWORD, "method": "email", "code": "123456"}
         problem("validation_failed", 400, api.post("/auth/reauthenticate", asked, **bearer(signed_in)))
