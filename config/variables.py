@@ -137,8 +137,8 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
     "Database and cache": (
         Variable(
             name="DATABASE_URL",
-            says="postgresql://user:password@host/name?sslmode=require, mysql://… or sqlite:///path. Empty: an SQLite file "
-            "in VAR_DIR.",
+            says="postgresql://user:password@host/name?sslmode=require, mysql://… or sqlite:///path. "
+            "Empty: an SQLite file in VAR_DIR.",
         ),
         Variable(
             name="DB_POOL",
