@@ -14,6 +14,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
 
+from sessions_app import prepared
 from sessions_app.conf import app_settings
 from sessions_app.models import Session
 
@@ -75,7 +76,7 @@ def ask(sid: UUID, columns: Columns) -> Values | None:
     connection = connections[router.db_for_read(Session)]
     query = _query(connection, columns)
     with connection.cursor() as cursor:
-        cursor.execute(query.statement, [Session._meta.pk.get_db_prep_value(sid, connection)])
+        prepared.execute(connection, cursor, query.statement, [Session._meta.pk.get_db_prep_value(sid, connection)])
         row = cursor.fetchone()
     if row is None:
         return None

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessions_app import prepared
 from sessions_app.models import Session
 
 _KEPT = "_sessions_app_exchange"
@@ -39,7 +40,8 @@ def put(sid: UUID, jti: UUID, new: Mapping[str, Any], *, end: datetime, now: dat
     values += [("id", sid), ("refresh_id", jti), ("idle_expires_at", now), ("absolute_expires_at", now)]
     field: Any = Session._meta.get_field
     with connection.cursor() as cursor:
-        cursor.execute(statement, [field(name).get_db_prep_save(value, connection) for name, value in values])
+        given = [field(name).get_db_prep_save(value, connection) for name, value in values]
+        prepared.execute(connection, cursor, statement, given)
         return bool(cursor.rowcount == 1)
 
 
