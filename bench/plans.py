@@ -64,13 +64,13 @@ def explained(calls: list[Callable[[], Any]]) -> Explained:
 def _explaining(result: Explained) -> Iterator[None]:
     def explain(execute: Any, sql: str, params: Any, many: Any, context: dict[str, Any]) -> Any:
         verb = sql.split(maxsplit=1)[0].upper()
-        if verb in {"SELECT", "INSERT", "UPDATE", "DELETE"} and not many:
+        if verb in {"SELECT", "INSERT", "UPDATE", "DELETE", "EXECUTE"} and not many:
             writes = verb != "SELECT"
             if writes:
                 execute("SAVEPOINT explained", None, many, context)
             execute(EXPLAIN + sql, params, many, context)
             (found,) = context["cursor"].fetchone()
-            result.statements.append(_statement(verb, json.loads(found) if isinstance(found, str) else found))
+            result.statements.append(_statement(json.loads(found) if isinstance(found, str) else found))
             if writes:
                 execute("ROLLBACK TO SAVEPOINT explained", None, many, context)
         return execute(sql, params, many, context)
@@ -79,8 +79,9 @@ def _explaining(result: Explained) -> Iterator[None]:
         yield
 
 
-def _statement(verb: str, found: list[dict[str, Any]]) -> Statement:
+def _statement(found: list[dict[str, Any]]) -> Statement:
     top = found[0]["Plan"]
+    verb = str(top.get("Operation", "Select")).upper()
     scans = []
     for node in _nodes(top):
         kind = node["Node Type"]

@@ -174,6 +174,9 @@ def _report(options: argparse.Namespace, measured: list[Compared]) -> int:
         if one.rows == last:
             print(f"{one.name}: {'; '.join(one.seen.indexes)}.")
             met = met and one.growth <= MOST_GROWTH
+        if not one.seen.indexes:
+            print(f"{one.name} at {one.rows:,} rows showed no plan.")
+            met = False
         if one.seen.unindexed:
             print(f"{one.name} at {one.rows:,} rows reads {', '.join(one.seen.unindexed)} from end to end.")
             met = False

@@ -74,6 +74,7 @@ def test_every_size_is_asked_and_every_plan_uses_an_index(copies, few):
         assert [len(took) for took in (*one.thing, *one.yardstick)] == [4] * 4
         assert one.seen.unindexed == []
         scans = [index for statement in one.seen.statements for _, _, index in statement.scans]
+        assert scans
         assert {index.split(" and ")[0] for index in scans} <= USED[one.name]  # few rows are worth a second one
     copies[1].use()
     rotated = 3 * 4 + 2  # a round to warm up, two that count, and those explained
