@@ -39,7 +39,7 @@ def test_l05_whoever_gives_way_is_done_anew(race: Any) -> None:
         work()
 
     assert race([lambda: ring(*KEYS), lambda: ring(*reversed(KEYS))]) == [None, None]
-    assert len(runs) == 3, "nobody had to give way"
+    assert len(runs) > len(KEYS), "nobody had to give way"
     assert hits() == dict.fromkeys(KEYS, 2), "what was done anew counts once"
 
 
