@@ -40,9 +40,7 @@ def test_a_row_is_renewed_where_it_lives_and_nowhere_else(
     user: Any, open_session: Callable[..., Session], idle: Any, absolute: Any, revoked: Any
 ) -> None:
     session = open_session(user)
-    Session.objects.filter(pk=session.pk).update(
-        idle_expires_at=idle, absolute_expires_at=absolute, revoked_at=revoked
-    )
+    Session.objects.filter(pk=session.pk).update(idle_expires_at=idle, absolute_expires_at=absolute, revoked_at=revoked)
     lives = Session.objects.live(NOW).filter(pk=session.pk).exists()
     row = Session.objects.get(pk=session.pk)
     assert lives == (row.end(NOW) is None) if revoked is None else not lives
