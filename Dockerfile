@@ -1,5 +1,5 @@
 # The image of web, worker and migrate alike; compose.yaml says which is which.
-# It runs as a user without rights, on a read-only root; only /tmp is written.
+# It runs as a user without rights, on a read-only root; only /tmp and /exports are written.
 
 FROM python:3.13-slim-bookworm AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -21,7 +21,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     ENVIRONMENT=production \
     BIND=0.0.0.0 \
     PORT=8000
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gatehouse
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gatehouse \
+    && install --directory --owner=10001 --mode=0700 /exports
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=static /app /app
 WORKDIR /app

@@ -15,8 +15,9 @@ class AccountSettings:
     """Every key of the ``ACCOUNTS`` setting, with its default."""
 
     SIGNUP_OPEN: bool = True  # whether anybody may make an account
-    TERMS_VERSION: str = "1"  # what people agree to at sign-up
-    TERMS_URL: str = ""  # where those terms can be read; empty hides the link
+    TERMS_VERSION: str = "1"  # what people agree to at sign-up; a new one is asked for at the next sign-in
+    TERMS_URL: str = ""  # where those terms can be read; empty leads to the page here
+    OPTIONAL_CONSENTS: tuple[tuple[str, str], ...] = ()  # what else is asked: ("marketing-2026", "Mail me news"), ...
 
     PASSWORD_POLICY: str = "balanced"  # noqa: S105 - a name: balanced, classic or nist
     PASSWORD_CONTEXT_WORDS: tuple[str, ...] = ()  # words no password may be made of, besides the site's name
@@ -38,18 +39,31 @@ class AccountSettings:
 
     VERIFY_TTL: timedelta = timedelta(hours=24)  # links that prove an address
     RESET_TTL: timedelta = timedelta(hours=1)  # links that let somebody set a new password
-    DISAVOW_TTL: timedelta = timedelta(days=7)  # links that disavow a sign-in
+    DISAVOW_TTL: timedelta = timedelta(days=7)  # links that disavow a sign-in, or a change of factors
+    ADDRESS_TTL: timedelta = timedelta(hours=24)  # links that prove the new address of an account
+    ADDRESS_UNDO_TTL: timedelta = timedelta(days=7)  # links that put the address before it back
+    UNLOCK_TTL: timedelta = timedelta(hours=1)  # links past a lockout, and what they open in a browser
     ENROLMENT_TTL: timedelta = timedelta(hours=72)  # links that let staff set a password and an app
     TOTP_SETUP_TTL: timedelta = timedelta(minutes=30)  # how long an unconfirmed app may be confirmed
     RECOVERY_CODES: int = 10  # codes in a set
+    MAX_APPS: int = 5  # authenticator apps of one account
+
+    ACTIVITY: str = ""  # the function that reads the trail for its owner, like audit.queries.events; empty: no trail
+    ERASERS: tuple[str, ...] = ()  # functions that erase what others hold of a person, like audit.privacy.erase
+
+    EXPORT_TTL: timedelta = timedelta(hours=24)  # how long an export of one's data waits to be fetched
+    EXPORT_PARTS: tuple[tuple[str, str], ...] = ()  # what else is in it: ("orders", "shop.exports.orders"), ...
 
     EMAIL_FROM: str = "Gatehouse <no-reply@localhost>"  # the sender of every mail
     MAIL_MAX_ATTEMPTS: int = 12  # tries before a mail is given up
     MAIL_CLAIM_TTL: timedelta = timedelta(minutes=5)  # after which a dead worker's mail is taken up again
 
+    ERASURE_GRACE: timedelta = timedelta(days=14)  # how long a deletion can be undone, and its address is kept
+    ERASED_KEPT: timedelta = timedelta(days=365)  # how long no import brings back an address that was erased
     UNVERIFIED_KEPT: timedelta = timedelta(days=30)  # how long an account stays whose address nobody proves
     LINKS_KEPT: timedelta = timedelta(days=30)  # how long a link stays after its end
     CHALLENGES_KEPT: timedelta = timedelta(days=30)  # how long a half-done sign-in stays after its end
+    EXPORTS_KEPT: timedelta = timedelta(days=30)  # how long the record of an export stays, from when it was asked for
     FAILURES_KEPT: timedelta = timedelta(days=30)  # how long staff see the last wrong password
     MAILS_KEPT: timedelta = timedelta(days=30)  # how long a mail stays that was sent, or is not to be sent any more
     FAILED_MAILS_KEPT: timedelta = timedelta(days=90)  # how long a mail stays that was given up

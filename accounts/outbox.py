@@ -12,10 +12,10 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from accounts import events, links
+from accounts import events, links, mails
 from accounts.conf import app_settings
 from accounts.models import Challenge, Link, Mail, MailState
-from accounts.services import registration, resets
+from accounts.services import address, lockouts, registration, resets
 from accounts.signals import announce
 from gatehouse import hashing
 from gatehouse.client import Client
@@ -75,7 +75,7 @@ def _deliver(pk: UUID, now: datetime) -> bool:
     except Exception as error:  # every way in which a text or a server fails ends here: the mail waits, nothing is lost
         _failed(mail, error, now)
         return False
-    Mail.objects.filter(pk=mail.pk).update(state=MailState.SENT, sent_at=timezone.now(), error="")
+    _close(mail, state=MailState.SENT, sent_at=timezone.now(), error="")
     log.info("mail sent", mail_id=str(mail.pk), template=mail.template, attempts=mail.attempts)
     return True
 
@@ -117,7 +117,7 @@ def _is_permanent(error: Exception) -> bool:
 @transaction.atomic
 def _finish(mail: Mail, state: MailState, error: str, reason: FailureReason) -> None:
     """Close the mail unsent, with its record."""
-    Mail.objects.filter(pk=mail.pk).update(state=state, error=error[:200])
+    _close(mail, state=state, error=error[:200])
     announce(
         events.MailFailed(
             client=Client.local("worker"),
@@ -130,6 +130,19 @@ def _finish(mail: Mail, state: MailState, error: str, reason: FailureReason) -> 
     )
 
 
+def _close(mail: Mail, **changes: Any) -> None:
+    """Write down what became of *mail*; of one to somebody who was erased, not even the row stays."""
+    row = Mail.objects.filter(pk=mail.pk)
+    if mail.template == mails.ACCOUNT_ERASED or _is_erased(mail):
+        row.delete()
+    else:
+        row.update(**changes)
+
+
+def _is_erased(mail: Mail) -> bool:
+    return mail.user is not None and mail.user.erased_at is not None
+
+
 def _message(mail: Mail, now: datetime) -> EmailMultiAlternatives | None:
     """Make the message of *mail*. Raises Dropped."""
     if mail.template == "verify_request":
@@ -138,9 +151,17 @@ def _message(mail: Mail, now: datetime) -> EmailMultiAlternatives | None:
     if mail.template == "reset_request":
         resets.answer_request(request=mail)
         return None
+    if mail.template == "address_request":
+        address.answer_request(request=mail)
+        return None
+    if mail.template == mails.LOCKOUT:
+        lockouts.answer_request(request=mail)
+        return None
     if mail.expires_at is not None and now >= mail.expires_at:
         raise Dropped("too late to be of use")
-    context = _context(mail)
+    if _is_erased(mail):  # queued by a request that overlapped the erasure
+        raise Dropped("the account was erased")
+    context = _context(mail, now)
     name = f"accounts/mail/{mail.template}"
     subject = " ".join(render_to_string(f"{name}/subject.txt", context).split())
     text = render_to_string(f"{name}/body.txt", context)
@@ -151,7 +172,7 @@ def _message(mail: Mail, now: datetime) -> EmailMultiAlternatives | None:
     return message
 
 
-def _context(mail: Mail) -> dict[str, Any]:
+def _context(mail: Mail, now: datetime) -> dict[str, Any]:
     """Return what the templates show, the code or the link among it."""
     site = site_settings()
     held: dict[str, Any] = {
@@ -168,14 +189,24 @@ def _context(mail: Mail) -> dict[str, Any]:
     if "until" in mail.context:
         held["until"] = parse_datetime(mail.context["until"])
     if "link" in mail.context:
-        held["link"] = _link_text(mail)
+        held["link"] = _link_text(mail.context["link"])
+    if "offered_link" in mail.context:
+        held |= _offer(mail.context["offered_link"], now)
     if "challenge" in mail.context:
         held["code"] = _code_text(mail)
     return held
 
 
-def _link_text(mail: Mail) -> str:
-    link = Link.objects.filter(pk=mail.context["link"]).first()
+def _offer(pk: str, now: datetime) -> dict[str, Any]:
+    """Return the link and its end where it is open still; the mail is worth sending without it, too."""
+    link = Link.objects.filter(pk=pk).first()
+    if link is None or not link.is_open(now):
+        return {}
+    return {"link": _link_text(pk), "expires_at": link.expires_at}
+
+
+def _link_text(pk: str) -> str:
+    link = Link.objects.filter(pk=pk).first()
     if link is None or link.open_key is None:
         raise Dropped("the link is no longer open")
     try:

@@ -16,6 +16,7 @@ security_event = Signal()
 user_registered = Signal()
 user_verified = Signal()
 user_signed_in = Signal()
+user_erased = Signal()  # what a host keeps of the account by its id is the host's to remove
 
 
 def announce(event: events.SecurityEvent) -> None:

@@ -47,7 +47,11 @@ class StaffAction:
     targets: Callable[[User, list[str]], list[Target]]
     run: Callable[..., Any]
     form: type[ReasonForm] = ReasonForm
-    is_dangerous: bool = True
+
+    @property
+    def is_dangerous(self) -> bool:
+        """Whether it surely signs somebody out."""
+        return self.ends in (Ends.ONE, Ends.ALL)
 
 
 def _users(viewer: User, ids: list[str]) -> list[Target]:
@@ -64,20 +68,13 @@ def _sessions(viewer: User, ids: list[str]) -> list[Target]:
     return [Target(row.user, f"{address_of(row.user, viewer)}, {row.device_name}", row) for row in found.newest_first()]
 
 
-def _disable(target: Target, **given: Any) -> None:
-    lifecycle.disable(target=target.user, **given)
+def _to_account(service: Callable[..., object]) -> Callable[..., object]:
+    """Return what does to the account of a target what *service* does."""
 
+    def run(target: Target, **given: Any) -> object:
+        return service(target=target.user, **given)
 
-def _enable(target: Target, **given: Any) -> None:
-    lifecycle.enable(target=target.user, **given)
-
-
-def _delete(target: Target, **given: Any) -> None:
-    lifecycle.delete(target=target.user, **given)
-
-
-def _change_role(target: Target, **given: Any) -> None:
-    ranks.change_role(target=target.user, **given)
+    return run
 
 
 def _end(target: Target, **given: Any) -> None:
@@ -95,7 +92,7 @@ DISABLE = StaffAction(
     done=ngettext_lazy("%(n)d account disabled.", "%(n)d accounts disabled.", "n"),
     ends=Ends.ALL,
     targets=_users,
-    run=_disable,
+    run=_to_account(lifecycle.disable),
 )
 ENABLE = StaffAction(
     name="enable",
@@ -106,8 +103,21 @@ ENABLE = StaffAction(
     done=ngettext_lazy("%(n)d account enabled.", "%(n)d accounts enabled.", "n"),
     ends=Ends.NONE,
     targets=_users,
-    run=_enable,
-    is_dangerous=False,
+    run=_to_account(lifecycle.enable),
+)
+UNLOCK = StaffAction(
+    name="unlock",
+    permission="users.unlock",
+    button=gettext_lazy("Lift lockout"),
+    question=ngettext_lazy("Lift the lockout of %(n)d account", "Lift the lockout of %(n)d accounts", "n"),
+    consequence=gettext_lazy(
+        "Failed sign-ins are forgotten, and sign-in is open again from everywhere at once, also to whoever tried "
+        "before. Make sure who is asking."
+    ),
+    done=ngettext_lazy("The lockout of %(n)d account was lifted.", "The lockouts of %(n)d accounts were lifted.", "n"),
+    ends=Ends.NONE,
+    targets=_users,
+    run=_to_account(lifecycle.unlock),
 )
 CHANGE_ROLE = StaffAction(
     name="role",
@@ -121,9 +131,8 @@ CHANGE_ROLE = StaffAction(
     done=ngettext_lazy("The role of %(n)d account was changed.", "The roles of %(n)d accounts were changed.", "n"),
     ends=Ends.MAYBE_ALL,
     targets=_ranked,
-    run=_change_role,
+    run=_to_account(ranks.change_role),
     form=RoleForm,
-    is_dangerous=False,
 )
 DELETE = StaffAction(
     name="delete",
@@ -131,12 +140,14 @@ DELETE = StaffAction(
     button=gettext_lazy("Delete"),
     question=ngettext_lazy("Delete %(n)d account", "Delete %(n)d accounts", "n"),
     consequence=gettext_lazy(
-        "Whoever holds it is signed out everywhere at once and can never sign in again. This cannot be undone."
+        "Whoever holds it is signed out everywhere at once and can never sign in again. After a time of grace "
+        "everything but the id, and what happened to it when, is erased, and the address is free. "
+        "This cannot be undone."
     ),
     done=ngettext_lazy("%(n)d account deleted.", "%(n)d accounts deleted.", "n"),
     ends=Ends.ALL,
     targets=_users,
-    run=_delete,
+    run=_to_account(lifecycle.delete),
 )
 END_ALL = StaffAction(
     name="end-sessions",
@@ -160,7 +171,7 @@ END_ONE = StaffAction(
     targets=_sessions,
     run=_end,
 )
-ON_USERS = (DISABLE, ENABLE, END_ALL, CHANGE_ROLE, DELETE)
+ON_USERS = (DISABLE, ENABLE, UNLOCK, END_ALL, CHANGE_ROLE, DELETE)
 ON_SESSIONS = (END_ONE,)
 ACTIONS = {action.name: action for action in (*ON_USERS, *ON_SESSIONS)}
 

@@ -24,6 +24,11 @@ def text(value: str | None) -> SafeString:
     return format_html("<bdi>{}</bdi>", value or "–")
 
 
+def lines(*said: Any) -> SafeString:
+    """Return what belongs together, each on a line of its own."""
+    return format_html_join(SafeString("<br>"), "{}", ((one,) for one in said))
+
+
 def source(ip: str | None) -> SafeString:
     """Return an address of the network, on one line where there is room."""
     return format_html('<bdi class="source">{}</bdi>', ip or "–")

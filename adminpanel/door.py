@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.services.sign_in import Arrival
+from accounts.unlocked import read_unlock
 from adminpanel.events import AdminAccessRefused
 from adminpanel.signals import refuse
 from gatehouse.client import client_of
@@ -53,6 +54,7 @@ def arrival_of(request: HttpRequest) -> Arrival:
         transport=Transport.COOKIE,
         client=client_of(request),
         device_token=cookies.read_device(request),
+        unlock_token=read_unlock(request),
         keep=False,
         usages=usages_of(request),
     )

@@ -12,20 +12,18 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from accounts import links
 from accounts.models import User
-from accounts.pages import pending
+from accounts.pages import app_setup, new_codes, pending
+from accounts.pages.factor_forms import AppCodeForm
 from accounts.pages.forms import PageForm
 from accounts.pages.steps import REFUSED, FormPage, LinkPage, see_other
 from accounts.services import enrolment
-from accounts.services.factors import DIGITS, STEP, TotpSetup
-from adminpanel import held
-from adminpanel.forms import AppCodeForm, NewPasswordForm, SavedCodesForm
+from accounts.services.factors import TotpSetup
+from adminpanel.forms import NewPasswordForm
 from gatehouse import limits
-from gatehouse.conf import app_settings as site_settings
 from gatehouse.problems import Problem
 
 
@@ -81,15 +79,7 @@ class SetUpApp(EnrolStep):
         shown = self.setup_shown
         if shown is None:
             return {}
-        groups = [shown.secret[i : i + 4] for i in range(0, len(shown.secret), 4)]
-        return {
-            "email": self.owner.email,
-            "issuer": site_settings().SITE_NAME,
-            "key": " ".join(groups),
-            "otpauth_url": shown.otpauth_url,
-            "digits": DIGITS,
-            "period": STEP,
-        }
+        return app_setup.shown(shown, self.owner.email)
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if self.setup_shown is None:
@@ -107,71 +97,35 @@ class SetUpApp(EnrolStep):
         user, codes = enrolment.finish(token=self.token, code=form.cleaned_data["code"], client=self.client)
         self.request.session.cycle_key()
         pending.clear(self.request, "link")
-        held.hold_codes(self.request, email=user.email, codes=codes, now=timezone.now())
+        new_codes.hold(self.request, email=user.email, codes=codes, now=timezone.now())
         return see_other("adminpanel:enrol-codes")
 
     def refuse(self, form: PageForm, problem: Problem) -> HttpResponse:
         if problem.code != "otp_invalid":
             return super().refuse(form, problem)
-        said = _("That code is not correct. Check that the time on your phone is set automatically.")
-        form.refuse({"code": [said]})
+        form.refuse({"code": [str(problem.detail)]})
         return self.show(REFUSED, form=form)
 
 
 class QrCode(EnrolStep):
-    """The QR code as a picture of this origin: nothing inline, and in no cache."""
-
     http_method_names = ["get"]
 
     def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
         shown = enrolment.pending(self.token)
         if shown is None:
             raise Problem("not_found")
-        picture = shown.qr_svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-        return HttpResponse(picture, content_type="image/svg+xml")
+        return app_setup.picture(shown)
 
 
-class HoldsCodes(FormPage):
-    """A page of whoever was just given recovery codes."""
-
-    email: str
-    codes: list[str]
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        found = held.codes_of(request, timezone.now())
-        if found is None:
-            return see_other("admin:login")
-        self.email, self.codes = found
-        return super().dispatch(request, *args, **kwargs)
-
-
-class RecoveryCodes(HoldsCodes):
+class RecoveryCodes(new_codes.ShowCodes):
     template_name = "admin/enrol_codes.html"
-    form_class = SavedCodesForm
-
-    def context(self) -> dict[str, Any]:
-        return {"codes": self.codes, "email": self.email}
+    over = "admin:login"
 
     def act(self, form: PageForm) -> HttpResponse:
-        held.forget_codes(self.request)
+        new_codes.forget(self.request)
         messages.success(self.request, _("Your account is ready. Sign in with the next code that your app shows."))
         return see_other("admin:login")
 
 
-class DownloadCodes(HoldsCodes):
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
-        name = site_settings().SITE_NAME
-        lines = [
-            _("%(site)s recovery codes") % {"site": name},
-            _("Account: %(email)s") % {"email": self.email},
-            _("Made on: %(date)s (UTC)") % {"date": timezone.now().date().isoformat()},
-            _("Each code can be used once."),
-            "",
-            *self.codes,
-            "",
-        ]
-        response = HttpResponse("\r\n".join(lines), content_type="text/plain; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{slugify(name) or "account"}-recovery-codes.txt"'
-        return response
+class DownloadCodes(new_codes.DownloadCodes):
+    over = "admin:login"

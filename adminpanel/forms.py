@@ -7,28 +7,18 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import passwords
 from accounts.models import User
-from accounts.pages.forms import (
-    CodeField,
-    EmailAddressField,
-    PageForm,
-    PasswordField,
-    RecoveryCodeForm,
-    password_hint,
-)
+from accounts.pages.forms import EmailAddressField, PageForm, PasswordField, RecoveryCodeForm, password_hint
 from accounts.pages.reauthentication_forms import current_password
 from accounts.roles import Role, can_give_role
-from accounts.services.factors import DIGITS
 from gatehouse.problems import Problem
 from gatehouse.reasons import MAX_REASON
 from gatehouse.text import validate_multiline_text
 
 __all__ = [
-    "AppCodeForm",
     "NewPasswordForm",
     "ReasonForm",
     "RecoveryCodeForm",
     "RoleForm",
-    "SavedCodesForm",
     "StaffSignInForm",
 ]
 
@@ -38,11 +28,6 @@ class StaffSignInForm(PageForm):
     password = current_password(_("Password"))
     next = forms.CharField(required=False, widget=forms.HiddenInput)
     main_field = "email"
-
-
-class AppCodeForm(PageForm):
-    code = CodeField(length=DIGITS)
-    main_field = "code"
 
 
 class NewPasswordForm(PageForm):
@@ -64,14 +49,6 @@ class NewPasswordForm(PageForm):
         except Problem as problem:
             raise forms.ValidationError([str(error.detail) for error in problem.errors]) from None
         return password
-
-
-class SavedCodesForm(PageForm):
-    saved = forms.BooleanField(
-        label=_("I have saved these codes"),
-        error_messages={"required": _("Save the codes, then tick “I have saved these codes”")},
-    )
-    main_field = "saved"
 
 
 class ReasonForm(PageForm):

@@ -1,17 +1,11 @@
-"""What a browser of staff holds between two pages: recovery codes that were just made, and a half-done action.
-
-Codes are sealed and forgotten after a while. Ids, a reason and a role are no secrets.
-"""
+"""What a browser of staff holds between two pages: a half-done action. Ids, a reason and a role are no secrets."""
 
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest
 
-from accounts.pages import sealed
-
-_CODES, _ACT = "codes", "act"
+_ACT = "act"
 
 
 @dataclass(frozen=True)
@@ -22,22 +16,6 @@ class HeldAct:
     ids: list[str]
     back: str
     typed: dict[str, str] = field(default_factory=dict)
-
-
-def hold_codes(request: HttpRequest, *, email: str, codes: list[str], now: datetime) -> None:
-    """Keep recovery codes until their owner says that they are saved."""
-    sealed.hold(request, _CODES, {"email": email, "codes": codes}, now=now)
-
-
-def codes_of(request: HttpRequest, now: datetime) -> tuple[str, list[str]] | None:
-    """Return the address and the recovery codes that this browser still has to save."""
-    found = sealed.held_in(request, _CODES, now=now)
-    return (found["email"], found["codes"]) if found else None
-
-
-def forget_codes(request: HttpRequest) -> None:
-    """Let the recovery codes go."""
-    request.session.pop(_CODES, None)
 
 
 def hold_act(request: HttpRequest, act: HeldAct) -> None:

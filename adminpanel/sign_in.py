@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from accounts.pages import pending, words
+from accounts.pages.factor_forms import AppCodeForm
 from accounts.pages.forms import PageForm
 from accounts.pages.steps import FormPage, see_other
 from accounts.services import codes, factors, sign_in
 from accounts.services.sign_in import CodeNeeded, SignedIn
 from adminpanel.door import arrival_of, path_inside, staff_of
-from adminpanel.forms import AppCodeForm, RecoveryCodeForm, StaffSignInForm
+from adminpanel.forms import RecoveryCodeForm, StaffSignInForm
 from gatehouse import limits
 from gatehouse.client import client_of
 from gatehouse.headers import CLEAR_SITE_DATA

@@ -56,7 +56,7 @@ class EventAdmin(ReadOnlyAdmin):
     detail_template = "admin/event_detail.html"
     list_display = ("when", "what", "outcome", "who", "typed", "source")
     list_filter = (TypeFilter, OutcomeFilter, WhenFilter)
-    search_fields = ("email",)
+    search_fields = ("request_id",)  # shows the box; get_search_results() decides what is searched
     search_help_text = _("Exactly an address, or the id of a user, a session, a request or an event")
     ordering = ("-timestamp", "-id")
 

@@ -10,14 +10,25 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import lockout
 from accounts.models import Consent, Status, TotpDevice, User
 from accounts.roles import Role, may_manage
-from accounts.services import factors
+from accounts.services import factors, lockouts
 from adminpanel import cells
-from adminpanel.actions import CHANGE_ROLE, DELETE, DISABLE, ENABLE, END_ALL, ON_USERS, StaffAction, allowed
+from adminpanel.actions import (
+    CHANGE_ROLE,
+    DELETE,
+    DISABLE,
+    ENABLE,
+    END_ALL,
+    ON_USERS,
+    UNLOCK,
+    StaffAction,
+    allowed,
+)
 from adminpanel.conf import app_settings
 from adminpanel.people import WHOLE, address_of, visible_users
-from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
+from adminpanel.readonly import ChoiceFilter, NewestFirst, ReadOnlyAdmin
 from audit import queries
 from sessions_app.models import Session
 
@@ -40,13 +51,34 @@ class RoleFilter(ChoiceFilter):
         return queryset.filter(role=chosen)
 
 
+class LockFilter(ChoiceFilter):
+    title = _("Lockout")
+    parameter_name = "lockout"
+    options = (("running", _("Locked out now")),)
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+        return lockouts.locked(queryset)
+
+
+class UserList(NewestFirst):
+    """Asks the store of lockouts once for all rows of a page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        states = lockout.states(user.email_key for user in rows)
+        for user in rows:
+            user.lock_state = states[user.email_key]
+        self.result_list = rows
+
+
 class UserAdmin(ReadOnlyAdmin):
     section = _("Users")
     read_permission = "users.read"
     detail_template = "admin/user_detail.html"
     acts = ON_USERS
-    list_display = ("state", "role_name", "verified", "last_sign_in", "live")
-    list_filter = (StatusFilter, RoleFilter)
+    list_display = ("state", "role_name", "verified", "last_sign_in", "live", "lockout")
+    list_filter = (StatusFilter, RoleFilter, LockFilter)
     search_fields = ("email_key",)
     ordering = ("-created_at",)
 
@@ -54,6 +86,9 @@ class UserAdmin(ReadOnlyAdmin):
         live = Session.objects.live(timezone.now()).filter(user=OuterRef("pk")).order_by().values("user")
         number = Subquery(live.annotate(number=Count("pk")).values("number"), output_field=IntegerField())
         return visible_users(self.viewer(request)).annotate(live_sessions=Coalesce(number, 0)).order_by(*self.ordering)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[UserList]:
+        return UserList
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Give the address as this viewer may see it."""
@@ -92,10 +127,11 @@ class UserAdmin(ReadOnlyAdmin):
             "password_set": shown.password_changed_at,
             "sessions": [(row, cells.session_state(row, now)) for row in sessions],
             "events": [(event, cells.outcome(event)) for event in queries.timeline(shown.pk)[:shown_rows]],
-            "consents": Consent.objects.filter(user=shown).order_by("-at"),
+            "consents": Consent.objects.filter(user=shown).newest_first(),
             "events_url": f"{reverse('admin:audit_event_changelist')}?q={shown.pk}" if viewer.may("audit.read") else "",
             "sessions_url": f"{reverse('admin:sessions_app_session_changelist')}?q={shown.pk}",
-            "acts": _possible(shown, viewer),
+            "lock": (lock := lockout.states([shown.email_key])[shown.email_key]),
+            "acts": _possible(shown, viewer, lock),
             "is_self": shown.pk == viewer.pk,
         }
 
@@ -119,8 +155,13 @@ class UserAdmin(ReadOnlyAdmin):
     def live(self, user: Any) -> int:
         return int(user.live_sessions)
 
+    @admin.display(description=_("Locked until"))
+    def lockout(self, user: Any) -> Any:
+        state = user.lock_state
+        return cells.lines(cells.time(state.until, _("No")), _("%(n)d failed") % {"n": state.failures})
 
-def _possible(user: User, viewer: User) -> list[StaffAction]:
+
+def _possible(user: User, viewer: User, lock: lockout.LockState) -> list[StaffAction]:
     """Return what *viewer* may do to *user* and makes sense as things stand; the services decide all the same."""
     if user.pk == viewer.pk or not may_manage(actor_role=viewer.role, target_role=user.role):
         return []
@@ -130,4 +171,5 @@ def _possible(user: User, viewer: User) -> list[StaffAction]:
         case Status.DISABLED:
             return allowed((ENABLE, CHANGE_ROLE, DELETE), viewer)
         case _other:
-            return allowed((DISABLE, END_ALL, CHANGE_ROLE, DELETE), viewer)
+            counted = (UNLOCK,) if lock.until or lock.failures else ()
+            return allowed((DISABLE, *counted, END_ALL, CHANGE_ROLE, DELETE), viewer)

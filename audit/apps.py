@@ -9,8 +9,10 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from audit import checks, immutability, receivers  # noqa: F401 - checks register themselves
+        from audit import checks, immutability, privacy, receivers  # noqa: F401 - checks register themselves
+        from audit.models import Event
 
+        Event.opener = privacy.open_rows
         receivers.subscribe()
         uid = "audit.immutability"
         connection_created.connect(immutability.on_connection, dispatch_uid=uid)

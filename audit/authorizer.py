@@ -20,7 +20,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Every table of the trail; a new one is added here and in a migration that installs its triggers.
-TABLES = ("audit_event",)
+TABLES = ("audit_event", "audit_seal", "audit_sealedevent")
 
 # What names the table. The last four would put something of the same name before it.
 _ON_TABLE = frozenset(

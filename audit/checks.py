@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
+from gatehouse.conf import app_settings as ground
+
 from .conf import app_settings, load_source, unknown_keys
 from .immutability import missing_triggers
+from .signing import public_keys, signing_key
 
 INSTALLED_BY = ("audit", "0002_triggers")
 
@@ -19,7 +22,35 @@ def check_settings(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """Find keys that are no settings, and sources that are no signals."""
     if faults := unknown_keys():
         return [Error(fault, id="audit.E001") for fault in faults]
+    if not app_settings().KEYS or not all(app_settings().KEYS):
+        hint = 'Give it one or more secrets of 32 bytes or more, the one that writes first: AUDIT = {"KEYS": (...)}.'
+        return [
+            Error("AUDIT['KEYS'] holds no key, or an empty one: nothing can be recorded.", hint=hint, id="audit.E004")
+        ]
     return [fault for path in app_settings().SOURCES for fault in _source_fault(path)]
+
+
+@register()
+def check_keys(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Find keys of the seals that cannot be read, no key at all, and checkpoints that go nowhere."""
+    if unknown_keys():
+        return []
+    settings, found = app_settings(), list[CheckMessage]()
+    try:
+        public_keys()
+    except ImproperlyConfigured as error:
+        hint = "`manage.py audit keys` shows public keys as they are written; docs/audit.md says how a key is made."
+        return [Error(str(error), hint=hint, id="audit.E005")]
+    try:
+        signing_key()
+    except ImproperlyConfigured as error:
+        if not settings.PUBLIC_KEYS:  # they belong where nothing is sealed
+            found.append(Warning(f"Nothing is sealed here. {error}", hint="Set AUDIT['SIGNING_KEY'].", id="audit.W001"))
+    if ground().PRODUCTION and not settings.CHECKPOINTS:
+        hint = "Set AUDIT_CHECKPOINTS to a place that whoever owns the database cannot change: docs/audit.md."
+        says = "No checkpoint of the audit trail is published: nobody would see that its newest seals were cut off."
+        found.append(Warning(says, hint=hint, id="audit.W002"))
+    return found
 
 
 @register(Tags.database)

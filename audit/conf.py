@@ -1,6 +1,7 @@
 """Every knob of the audit app, with its default."""
 
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
@@ -17,6 +18,14 @@ class AuditSettings:
     """Every key of the ``AUDIT`` setting, with its default."""
 
     SOURCES: tuple[str, ...] = ()  # dotted paths of the signals that carry security events
+    KEYS: tuple[str, ...] = ()  # wrap the data keys, and seal where no other key is named; the first is used
+    SIGNING_KEY: str = ""  # the base64 of 32 bytes that seals are signed with; only what seals needs it
+    PUBLIC_KEYS: tuple[str, ...] = ()  # what else verifies seals: keys of former times, each the base64 of 32 bytes
+    ORIGIN: str = ""  # what checkpoints call this trail; "" means the host of BASE_URL and /audit
+    CHECKPOINTS: tuple[str, ...] = ()  # where the worker publishes one a day: the path of a file, "-", "mail:ADDRESS"
+    LATE_AFTER: timedelta = timedelta(days=7)  # how long an id that was skipped is waited for
+    PRIVACY_RETENTION: timedelta = timedelta(days=90)  # of network data and unknown addresses, whole months; 0: ever
+    NETWORK_KEPT_OF: tuple[str, ...] = ("moderator", "admin", "super_admin")  # roles whose network data stays
     DETAILS_MAX_BYTES: int = 16_384  # how much JSON one event given to audit.record() may carry
 
 

@@ -6,7 +6,7 @@ stand as written, and a system check asks it.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from django.db import NotSupportedError, connections
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def install(connection: BaseDatabaseWrapper) -> None:
     """Put in place the triggers that are missing or altered; leave the others alone."""
     dialect = _dialect(connection)
-    for table in _tables(connection):
+    for table in _tables(connection, TABLES):
         absent = _absent(connection, dialect, table)
         if not absent:
             continue
@@ -35,10 +35,10 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(trigger.create)
 
 
-def uninstall(connection: BaseDatabaseWrapper) -> None:
-    """Drop the triggers. For the migration backwards and ``lifted`` alone."""
+def uninstall(connection: BaseDatabaseWrapper, tables: Sequence[str] = TABLES) -> None:
+    """Drop the triggers of *tables*. For the migrations backwards and ``lifted`` alone."""
     dialect = _dialect(connection)
-    for table in _tables(connection):
+    for table in _tables(connection, tables):
         with authorizer.disarmed(connection), connection.cursor() as cursor:
             for trigger in dialect.triggers(table):
                 cursor.execute(dialect.drop.format(name=trigger.name, table=table))
@@ -53,7 +53,7 @@ def missing_triggers(connection: BaseDatabaseWrapper) -> list[str]:
     triggers only with the TRIGGER privilege.
     """
     dialect = _dialect(connection)
-    return [trigger.name for table in _tables(connection) for trigger in _absent(connection, dialect, table)]
+    return [trigger.name for table in _tables(connection, TABLES) for trigger in _absent(connection, dialect, table)]
 
 
 @contextmanager
@@ -100,10 +100,10 @@ def _dialect(connection: BaseDatabaseWrapper) -> Dialect:
         raise NotSupportedError(f"The audit trail has no guard for {connection.vendor}.") from None
 
 
-def _tables(connection: BaseDatabaseWrapper) -> list[str]:
+def _tables(connection: BaseDatabaseWrapper, wanted: Sequence[str]) -> list[str]:
     with connection.cursor() as cursor:
         present = set(connection.introspection.table_names(cursor))
-    return [table for table in TABLES if table in present]
+    return [table for table in wanted if table in present]
 
 
 def _absent(connection: BaseDatabaseWrapper, dialect: Dialect, table: str) -> list[Trigger]:

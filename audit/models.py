@@ -1,19 +1,71 @@
-"""The trail: one table, one row for each thing that happened."""
+"""The trail: one table, one row for each thing that happened; and the keys of what is private in it."""
 
 import re
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, ClassVar, Final
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
+from gatehouse.client import USER_AGENT_LENGTH
 from gatehouse.fields import KeyField
+from gatehouse.ids import uuid7
+from gatehouse.text import EMAIL_MAX_LENGTH
 
-from .appendonly import AppendOnlyModel
+from .appendonly import AppendOnlyModel, AppendOnlyQuerySet
 from .columns import DatabaseClock, PrefixIndex
+from .seals import Checkpoint, Entered, Gap, Seal, SealedEvent, Verification
+
+__all__ = ["Checkpoint", "Entered", "Event", "Gap", "Index", "Seal", "SealedEvent", "SubjectKey", "Verification"]
 
 # What PostgreSQL cannot store: NUL, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CUT = "…"
+_CHUNK = 500
+
+NETWORK: Final = "network"  # from where: the data of who acted
+PERSONAL: Final = "personal"  # what was typed and what changed: the data of the account concerned
+Opened = dict[str, dict[str, Any]]  # what the ciphertexts of a row hold, by their kind
+
+
+class Private:
+    """An attribute of an event that stands in the database only as a part of one of its ciphertexts."""
+
+    def __init__(self, kind: str, default: Any = None, *, length: int | None = None) -> None:
+        self.kind, self.default, self.length = kind, default, length
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        owner.private = {**getattr(owner, "private", {}), name: self}  # type: ignore[attr-defined]
+
+    def __get__(self, row: Any, owner: type | None = None) -> Any:
+        if row is None:
+            return self
+        return row.opened(self.kind).get(self.name, self.default() if callable(self.default) else self.default)
+
+    def __set__(self, row: Any, value: Any) -> None:
+        row.opened(self.kind)[self.name] = value
+
+
+class EventQuerySet(AppendOnlyQuerySet["Event"]):
+    """Events; those that were fetched together are opened together."""
+
+    def _fetch_all(self) -> None:
+        fresh = self._result_cache is None
+        super()._fetch_all()
+        if fresh:
+            rows = [row for row in self._result_cache or () if isinstance(row, Event)]
+            for row in rows:
+                row.fetched_with = rows
+
+    def iterator(self, chunk_size: int | None = None) -> "Iterator[Event]":
+        """Yield the rows of a long list, opened so many at a time."""
+        rows = super().iterator(chunk_size or _CHUNK)
+        while chunk := list(islice(rows, _CHUNK)):
+            for row in chunk:
+                if isinstance(row, Event):
+                    row.fetched_with = chunk
+            yield from chunk
 
 
 class Event(AppendOnlyModel):
@@ -24,7 +76,13 @@ class Event(AppendOnlyModel):
     foreign key, so that a row outlives what it speaks of and fits any user model.
 
     ``id`` only orders rows; a gap is no evidence, since a rolled back insert leaves one.
+
+    What tells of a person stands in two ciphertexts (:mod:`audit.privacy`); the attributes below
+    them open these, and are empty once their key was destroyed, as ``erased`` says.
     """
+
+    private: ClassVar[dict[str, Private]]
+    opener: ClassVar[Callable[[list["Event"]], None]]  # gives rows what they hold; named when the app is ready
 
     id = models.BigAutoField(primary_key=True)
     timestamp = models.DateTimeField(db_default=DatabaseClock(), editable=False)
@@ -35,17 +93,26 @@ class Event(AppendOnlyModel):
     actor_type = models.CharField(max_length=20)
     actor_id = KeyField(max_length=255, null=True, blank=True)
     actor_label = models.CharField(max_length=150, blank=True, default="")
-    # as typed, also where no account has it
-    email = models.CharField(max_length=254, null=True, blank=True)
     resource = KeyField(max_length=1000, blank=True, default="")
     success = models.BooleanField()
     failure_reason = models.CharField(max_length=50, blank=True, default="")
-    error_message = models.TextField(blank=True, default="")
-    details = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
-    ip_address = KeyField(max_length=45, null=True, blank=True)
-    user_agent = models.CharField(max_length=500, blank=True, default="")
     request_id = KeyField(max_length=64, blank=True, default="")
     session_id = KeyField(max_length=64, null=True, blank=True)
+    network = models.BinaryField(null=True)
+    personal = models.BinaryField(null=True)
+
+    ip_address = Private(NETWORK, length=45)
+    user_agent = Private(NETWORK, "", length=USER_AGENT_LENGTH)
+    email = Private(PERSONAL, length=EMAIL_MAX_LENGTH)  # as typed, also where no account has it
+    error_message = Private(PERSONAL, "")
+    details = Private(PERSONAL, dict)
+
+    is_impersonal = False  # while it is written: nobody's erasure takes its details
+    fetched_with: "Sequence[Event]" = ()  # those of the same page, which are opened by one query
+    _opened: Opened | None = None
+    _erased: tuple[str, ...] = ()
+
+    objects = models.Manager.from_queryset(EventQuerySet)()  # type: ignore[misc]
 
     class Meta(AppendOnlyModel.Meta):
         db_table = "audit_event"
@@ -56,9 +123,34 @@ class Event(AppendOnlyModel):
             models.Index(fields=["user_id", "timestamp"], name="audit_event_user_timestamp"),
             models.Index(fields=["actor_type", "actor_id", "timestamp"], name="audit_event_actor_timestamp"),
             models.Index(fields=["success", "timestamp"], name="audit_event_ok_timestamp"),
-            models.Index(fields=["action"], name="audit_event_action"),
+            models.Index(fields=["action", "timestamp"], name="audit_event_action"),
+            models.Index(fields=["session_id", "timestamp"], name="audit_event_session"),
+            models.Index(fields=["request_id"], name="audit_event_request"),
             PrefixIndex(fields=["resource"], name="audit_event_resource", opclasses=["varchar_pattern_ops"]),
         ]
+
+    def opened(self, kind: str) -> dict[str, Any]:
+        """Return what the ciphertext *kind* holds, by attribute; a row that was just made holds nothing yet."""
+        if self._opened is None and not self._state.adding:
+            together = self.fetched_with or [self]
+            Event.opener([row for row in together if row._opened is None])
+            for row in together:  # a page that was read holds on to nothing
+                row.fetched_with = ()
+        if self._opened is None:
+            nothing: Opened = {NETWORK: {}, PERSONAL: {}}
+            self.take(nothing)
+            return nothing[kind]
+        return self._opened[kind]
+
+    def take(self, opened: Opened, erased: tuple[str, ...] = ()) -> None:
+        """Be given what the ciphertexts hold, and which of them cannot be read."""
+        self._opened, self._erased = opened, erased
+
+    @property
+    def erased(self) -> tuple[str, ...]:
+        """Which of the two classes were there once and cannot be read, as ``network`` or ``network_altered``."""
+        self.opened(NETWORK)
+        return self._erased
 
     def fit(self) -> None:
         """Cut what is longer than its column, with a mark, and replace what cannot be stored.
@@ -70,10 +162,60 @@ class Event(AppendOnlyModel):
             value = getattr(self, field.attname)
             if isinstance(value, str):
                 setattr(self, field.attname, _cut(str(_storable(value)), field.max_length))
-        self.details = _storable(self.details)
+        for name, attribute in self.private.items():
+            value = _storable(getattr(self, name))
+            setattr(self, name, _cut(value, attribute.length) if isinstance(value, str) else value)
 
     def __str__(self) -> str:
         return f"{self.action} #{self.pk}"
+
+
+class SubjectKey(models.Model):
+    """What opens the data of one subject in the trail, of one class and calendar month.
+
+    Written and read by :mod:`audit.datakeys`; deleted by an erasure and, for the network data of those
+    that are not staff, by age (:mod:`audit.privacy`). The rows of the trail that it opened stay as they are.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subject = KeyField(max_length=280)
+    kind = models.CharField(max_length=10)
+    month = models.CharField(max_length=7)  # 2026-11, in UTC
+    wrapped = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "audit_subject_key"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["subject", "kind", "month"], name="audit_subject_key_unique")]
+        indexes = [models.Index(fields=["kind", "month"], name="audit_subject_key_month")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.month}"
+
+
+class Index(models.Model):
+    """Where in the trail an address, an IP address or a network is found: keyed digests, no text.
+
+    Written by :mod:`audit.indexing` some time after the event, read by ``queries``; deleted with the data key.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    event_id = models.BigIntegerField()
+    kind = models.CharField(max_length=5)  # email, ip, net
+    digest = models.CharField(max_length=32)
+    key_id = models.UUIDField()
+
+    class Meta:
+        db_table = "audit_index"
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["digest", "event_id"], name="audit_index_digest"),
+            models.Index(fields=["key_id"], name="audit_index_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of #{self.event_id}"
 
 
 def _cut(text: str, length: int | None) -> str:

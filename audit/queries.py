@@ -9,7 +9,7 @@ from django.utils.timezone import is_naive
 
 from gatehouse.events import EventType
 
-from .addresses import address_matches
+from . import indexing
 from .columns import BeginsWith
 from .models import Event
 
@@ -50,7 +50,7 @@ def events(
     """
     wanted = _kinds(types, actions) & _people(users, as_role) & _times(since, until)
     if email is not None:
-        wanted &= Q(email__iexact=_clean("email", email).strip())
+        wanted &= indexing.by_email(_clean("email", email))
     if success is not None:
         wanted &= Q(success=success)
     if ip is not None:
@@ -115,17 +115,15 @@ def _times(since: datetime | None, until: datetime | None) -> Q:
 
 def _network(ip: str) -> Q:
     try:
-        exact, prefix, pattern = address_matches(ip)
+        return indexing.by_place(ip)
     except ValueError as error:
         raise FilterError("ip", str(error)) from error
-    if exact:
-        return Q(ip_address=exact)
-    wanted = Q(BeginsWith(F("ip_address"), prefix))
-    return wanted & Q(ip_address__regex=pattern) if pattern else wanted
 
 
 def _anything(text: str) -> Q:
-    wanted = Q(email__iexact=text) | Q(request_id=text) | Q(session_id=text)
+    if "@" in text:
+        return indexing.by_email(text)
+    wanted = Q(request_id=text) | Q(session_id=text)
     if text.isascii() and text.isdigit() and len(text) <= _MAX_ID_DIGITS:
         wanted |= Q(pk=int(text))
     return wanted

@@ -5,10 +5,12 @@ from typing import Any
 
 from django.db import router, transaction
 
+from gatehouse import prepared
 from gatehouse.events import SecurityEvent, put_off
 
 from .conf import app_settings, load_source
 from .models import Event
+from .privacy import close_rows
 
 
 def subscribe() -> None:
@@ -35,24 +37,29 @@ def insert(event: SecurityEvent, kind: str, action: str, details: Mapping[str, A
 
 def _row(event: SecurityEvent, kind: str, action: str, details: Mapping[str, Any]) -> Event:
     client, actor = event.client, event.acting
-    row = Event(event_type=kind, action=action, user_id=event.user_id, email=event.email)
+    row = Event(event_type=kind, action=action, user_id=event.user_id)
+    row.email = event.email
     row.actor_type, row.actor_id, row.actor_label = actor.type, actor.id, actor.label
     row.resource, row.session_id, row.details = event.resource, event.session_id, dict(details)
     row.success, row.error_message = event.success, event.error_message
     row.failure_reason = event.failure_reason or ""
     row.ip_address, row.user_agent = client.ip, client.user_agent
     row.request_id = client.request_id
+    row.is_impersonal = event.is_impersonal
     row.fit()
     return row
 
 
 def _insert(row: Event) -> Event:
-    with transaction.atomic(using=router.db_for_write(Event), savepoint=False):
-        row.save()
+    alias = router.db_for_write(Event)
+    with transaction.atomic(using=alias, savepoint=False):
+        close_rows([row], alias=alias)
+        prepared.insert(row)
     return row
 
 
 def _insert_all(rows: list[Event]) -> None:
     alias = router.db_for_write(Event)
     with transaction.atomic(using=alias, savepoint=False):
+        close_rows(rows, alias=alias)
         Event.objects.using(alias).bulk_create(rows)

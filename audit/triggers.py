@@ -16,6 +16,9 @@ the database has a trigger for it no TRUNCATE. What each database needs differs:
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# The key of each table whose key is not called id.
+KEYS = {"audit_seal": "number", "audit_sealedevent": "event_id"}
+
 
 @dataclass(frozen=True)
 class Trigger:
@@ -38,12 +41,13 @@ class Dialect:
 
 
 def _sqlite(table: str) -> list[Trigger]:
-    taken = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608 - our own names
+    key = KEYS.get(table, "id")
+    taken = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"  # noqa: S608 - our own names
     parts = [
         ("no_update", "BEFORE UPDATE", ""),
         ("no_delete", "BEFORE DELETE", ""),
         ("no_replace", "BEFORE INSERT", taken),
-        ("no_odd_key", "AFTER INSERT", "WHEN NEW.id < 1"),
+        ("no_odd_key", "AFTER INSERT", f"WHEN NEW.{key} < 1"),
     ]
     triggers = []
     for suffix, moment, condition in parts:

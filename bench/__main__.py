@@ -30,8 +30,9 @@ def main() -> int:
         cached = {**environment, "PORT": str(_free_port()), "REDIS_URL": redis_url, "SESSION_CACHE": "true"}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
         paced = ["--rounds", str(options.rounds), "--patience", str(options.patience)]
-        if options.tables:  # the services are called, and no server is
-            command = [sys.executable, "-m", "bench.tables", *paced, *further]
+        if options.tables or options.take_in or options.seals:  # the services are called, or a command; no server is
+            measured = ["bench.tables", *paced] if options.tables else ["bench.imports"]
+            command = [sys.executable, "-m", *(["bench.seals"] if options.seals else measured), *further]
             return subprocess.run(
                 command, cwd=ROOT, env={**environment, "LOG_LEVEL": "WARNING"}, check=False
             ).returncode
@@ -58,8 +59,12 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
         "--purge", action="store_true", help="measure the clean-up instead: --rows, --marked, --pace, --seconds"
     )
     parser.add_argument("--tables", action="store_true", help="measure how lookups grow with the tables: --sizes")
+    parser.add_argument(
+        "--import", dest="take_in", action="store_true", help="measure the import of a million accounts: --rows"
+    )
+    parser.add_argument("--seals", action="store_true", help="measure sealing and verifying the trail: --events")
     options, further = parser.parse_known_args()
-    if further and not (options.purge or options.tables):
+    if further and not (options.purge or options.tables or options.take_in or options.seals):
         parser.error(f"unknown: {' '.join(further)}")
     return options, further
 

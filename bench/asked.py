@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from bench import schemas
 from gatehouse.client import Client
+from gatehouse.cursors import DEFAULT_LIMIT
 from sessions_app import paging, principal, tokens
 from sessions_app import services as sessions
 from sessions_app.models import Door, Session
@@ -63,8 +64,8 @@ class Asked:
     def list_sessions(self) -> None:
         """Read the first page of somebody's sessions."""
         person, sid = self.people[0]
-        page = paging.page_of(user=person, current_id=sid, now=timezone.now(), limit=paging.DEFAULT_LIMIT)
-        assert page.sessions[0].pk == sid
+        page = paging.page_of(user=person, current_id=sid, now=timezone.now(), limit=DEFAULT_LIMIT)
+        assert page.rows[0].pk == sid
         self.people.rotate(-1)
 
     @property

@@ -110,7 +110,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--pace", type=int, default=50, help="requests a second")
     parser.add_argument("--seconds", type=float, default=60, help="how long without, before and after")
-    return parser.parse_args()
+    options, options.cleanup = parser.parse_known_args()  # the rest is the command's: --batch, --rest
+    return options
 
 
 def _fill(rows: int, marked: float, owners: list[object]) -> None:
@@ -157,7 +158,7 @@ def _beside(port: int, requests: list[bytes], options: argparse.Namespace) -> tu
     """Keep the pace while the command cleans up; return it, how long that took, and what was said."""
     pace = Pace(port, requests, options.pace)
     started = time.perf_counter()
-    command = [sys.executable, "manage.py", "cleanup", "--only", "expired,sessions"]
+    command = [sys.executable, "manage.py", "cleanup", "--only", "expired,sessions", *options.cleanup]
     process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
     pace.keep(lambda: process.poll() is None)
     seconds = time.perf_counter() - started

@@ -16,13 +16,13 @@ _SQLITE_TIMEOUT = 5
 _FILE = "gatehouse.sqlite3"  # in VAR_DIR, where no database is named
 
 _SQLITE = "django.db.backends.sqlite3"
-_POSTGRESQL = "django.db.backends.postgresql"
+POSTGRESQL = "django.db.backends.postgresql"
 _MYSQL = "django.db.backends.mysql"
 _ENGINES = {
     "sqlite": _SQLITE,
     "sqlite3": _SQLITE,
-    "postgres": _POSTGRESQL,
-    "postgresql": _POSTGRESQL,
+    "postgres": POSTGRESQL,
+    "postgresql": POSTGRESQL,
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
 }
@@ -61,7 +61,7 @@ def from_url(url: str, *, pool: dict[str, float] | None = None) -> dict[str, Any
         return _sqlite(found)
     if not found["NAME"]:
         raise ValueError("names no database. Put its name after the host: postgresql://user:password@host/name.")
-    return _postgresql(found, pool) if found["ENGINE"] == _POSTGRESQL else _mysql(found)
+    return _postgresql(found, pool) if found["ENGINE"] == POSTGRESQL else _mysql(found)
 
 
 def pool_options(env: Environment) -> dict[str, float] | None:

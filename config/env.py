@@ -123,10 +123,19 @@ def _convert(variable: Variable, text: str) -> Any:
             return text.lower() in _TRUE
         case Kind.NAMES | Kind.KEYS:
             return tuple(part.strip() for part in text.split(",") if part.strip())
+        case Kind.PAIRS:
+            return tuple(_pair(part) for part in text.split("|") if part.strip())
         case Kind.DURATION:
             return _at_least(variable, _duration(text))
         case Kind.NUMBER | Kind.DECIMAL:
             return _at_least(variable, _number(variable, text))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _colon, said = (part.strip() for part in text.partition(":"))
+    if not name or not said:
+        raise ValueError(Kind.PAIRS.value)
+    return name, said
 
 
 def _number(variable: Variable, text: str) -> int | float:

@@ -70,12 +70,33 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("CHALLENGE_TTL", "30m", "How long a half-done sign-in may be finished.", "ACCOUNTS"),
         _duration("VERIFY_TTL", "24h", "How long the link that confirms an address is good.", "ACCOUNTS"),
         _duration("RESET_TTL", "1h", "How long the link that sets a new password is good.", "ACCOUNTS"),
-        _duration("DISAVOW_TTL", "7d", "How long the link in a mail about a new device is good.", "ACCOUNTS"),
+        _duration(
+            "DISAVOW_TTL",
+            "7d",
+            "How long the link in a mail about a new device or factors is good.",
+            "ACCOUNTS",
+        ),
+        _duration("ADDRESS_TTL", "24h", "How long the link that confirms a new address is good.", "ACCOUNTS"),
+        _duration("ADDRESS_UNDO_TTL", "7d", "How long the old address can undo a change of it.", "ACCOUNTS"),
+        _duration(
+            "UNLOCK_TTL", "1h", "How long the link in a mail about a lockout is good, and then its browser.", "ACCOUNTS"
+        ),
+        _duration("EXPORT_TTL", "24h", "How long a copy of one's data waits to be fetched.", "ACCOUNTS"),
         _duration("ENROLMENT_TTL", "72h", "How long the link that lets staff enrol is good.", "ACCOUNTS"),
         Variable(
-            name="TERMS_VERSION", default="1", app="ACCOUNTS", says="The version of your terms that people accept."
+            name="TERMS_VERSION",
+            default="1",
+            app="ACCOUNTS",
+            says="The version of your terms. A new one is asked for at the next sign-in.",
         ),
-        Variable(name="TERMS_URL", app="ACCOUNTS", says="Where your terms are. Empty: no link is shown."),
+        Variable(name="TERMS_URL", app="ACCOUNTS", says="Where your terms are. Empty: the page that ships."),
+        Variable(
+            name="OPTIONAL_CONSENTS",
+            kind=Kind.PAIRS,
+            app="ACCOUNTS",
+            says="What else people may agree to, each as purpose-version: words beside the box. "
+            "marketing-2026: Mail me news | research-1: Ask me how it went.",
+        ),
     ),
     "Passwords": (
         Variable(
@@ -120,13 +141,74 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("SESSIONS_KEPT", "30d", "How long an ended session stays for its owner's history.", "SESSIONS", 0),
         _duration("DEVICES_KEPT", "30d", "How long a device stays that nobody uses and no session names.", "SESSIONS"),
         _duration("BROWSER_SESSIONS_KEPT", "0s", "How long a row of Django's session table stays.", "SESSIONS", 0),
+        _duration(
+            "ERASURE_GRACE",
+            "14d",
+            "How long one can undo the deletion of one's account; staff's deletion is erased after it, too.",
+            "ACCOUNTS",
+        ),
+        _duration("ERASED_KEPT", "365d", "How long no import brings back an address that was erased.", "ACCOUNTS", 0),
         _duration("UNVERIFIED_KEPT", "30d", "How long an account stays whose address nobody proves.", "ACCOUNTS"),
         _duration("LINKS_KEPT", "30d", "How long a mailed link stays after its end.", "ACCOUNTS", 0),
         _duration("CHALLENGES_KEPT", "30d", "How long a half-done sign-in stays after its end.", "ACCOUNTS", 0),
+        _duration(
+            "EXPORTS_KEPT",
+            "30d",
+            "How long the record of a copy of one's data stays, from when it was asked for.",
+            "ACCOUNTS",
+            0,
+        ),
         _duration("FAILURES_KEPT", "30d", "How long staff see the last wrong password of somebody.", "ACCOUNTS", 0),
         _duration("MAILS_KEPT", "30d", "How long a mail stays that was sent or dropped.", "ACCOUNTS", 0),
         _duration("FAILED_MAILS_KEPT", "90d", "How long a mail stays that was given up.", "ACCOUNTS", 0),
+        _duration(
+            "PRIVACY_RETENTION",
+            "90d",
+            "How long the trail tells whence those came who are no staff, and addresses that no account has, "
+            "by whole months; 0s: for good.",
+            "AUDIT",
+            0,
+        ),
         _duration("COUNTERS_KEPT", "0s", "How long a counter of a limit stays after its window.", "GATEHOUSE", 0),
+    ),
+    "The audit trail": (
+        Variable(
+            name="AUDIT_SIGNING_KEY",
+            app="AUDIT",
+            key="SIGNING_KEY",
+            says="The base64 of 32 random bytes that seals are signed with; give it to the worker alone, and "
+            "AUDIT_PUBLIC_KEYS to the rest. With neither: a key derived from AUDIT_KEY.",
+        ),
+        Variable(
+            name="AUDIT_PUBLIC_KEYS",
+            kind=Kind.NAMES,
+            app="AUDIT",
+            key="PUBLIC_KEYS",
+            says="Public keys that verify seals besides the one in use, as `manage.py audit keys` prints them.",
+        ),
+        Variable(
+            name="AUDIT_ORIGIN",
+            app="AUDIT",
+            key="ORIGIN",
+            says="What checkpoints call this trail; never change it. Empty: the host of BASE_URL and /audit.",
+        ),
+        Variable(
+            name="AUDIT_CHECKPOINTS",
+            kind=Kind.NAMES,
+            app="AUDIT",
+            key="CHECKPOINTS",
+            says="Where the worker publishes a checkpoint each day: a file, - for its output, mail:ADDRESS. Best a "
+            "place that whoever owns the database cannot change.",
+        ),
+        Variable(
+            name="AUDIT_LATE_AFTER",
+            kind=Kind.DURATION,
+            default="7d",
+            least=3600,
+            app="AUDIT",
+            key="LATE_AFTER",
+            says="How long an event may take from its number to its commit; one that comes later counts as inserted.",
+        ),
     ),
     "Processes and logs": (
         _number("WEB_WORKERS", "1", "Web processes. Two a core in production is a fair start."),

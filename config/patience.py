@@ -10,11 +10,12 @@ import psycopg
 from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 
-from config.databases import MYSQL_TIMEOUT
+from config.databases import CONNECT_TIMEOUT, MYSQL_TIMEOUT, POSTGRESQL
 
 # PostgreSQL: an answer, then a connection to end the broken transaction with (DB_POOL_TIMEOUT, 2 s, and the check that
 # began before it was over): less than 5. A check has nothing to work out or to wait for.
 _ANSWER, _CHECK = 2.2, 0.4
+_CONNECT = 2  # without a pool it is this connection that is waited for; the driver takes no less
 # MariaDB: a dead connection is asked whether it lives, or breaks in a transaction, then a new one is tried: twice this.
 _MYSQL_ANSWER = 2
 
@@ -47,15 +48,27 @@ class ImpatientConnection(psycopg.Connection[Any]):
             raise
 
 
+class ImpatientDriver:
+    """psycopg, but for the class of its connections, which Django has no setting for where there is no pool."""
+
+    connect = ImpatientConnection.connect
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(psycopg, name)
+
+
 def hurry(settings: dict[str, Any]) -> None:
     """Let a process with these settings of a database, which it has not used yet, wait no longer than a request may.
 
-    What the operator put into ``DATABASE_URL`` stays. Without a pool PostgreSQL's connections are Django's to make,
-    and stay as they are.
+    What the operator put into ``DATABASE_URL`` stays.
     """
     options = settings.get("OPTIONS", {})
     if "pool" in options:
         options["pool"]["connection_class"] = ImpatientConnection
+    elif settings["ENGINE"] == POSTGRESQL:
+        settings["ENGINE"] = "config.impatient"
+        if options.get("connect_timeout") == CONNECT_TIMEOUT:
+            options["connect_timeout"] = _CONNECT
     for name in ("read_timeout", "write_timeout"):
         if options.get(name) == MYSQL_TIMEOUT:
             options[name] = _MYSQL_ANSWER

@@ -1,4 +1,4 @@
-"""What a production start refuses: every fault at once, each with its variable and what to put there (F2)."""
+"""What a production start refuses: every fault at once, each with its variable and what to put there."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -18,6 +18,7 @@ class Kind(Enum):
     DECIMAL = "a number"
     DURATION = "a number and a unit: 90s, 10m, 24h, 7d"
     NAMES = "names, separated by commas"
+    PAIRS = "names and texts: name: text | name: text"
     KEYS = "keys, separated by commas; the first is used, the others are still accepted"
 
 
@@ -49,7 +50,16 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             default="false",
             says="Show tracebacks in the browser. Refused in production.",
         ),
-        Variable(name="VAR_DIR", default="var", says="The folder of what development keeps: database, secrets, mails."),
+        Variable(
+            name="VAR_DIR",
+            default="var",
+            says="The folder of what development keeps: database, secrets, mails; "
+            "and of the copies of people's data, in production too, without an EXPORT_DIR.",
+        ),
+        Variable(
+            name="EXPORT_DIR",
+            says="Where copies of people's data wait; web processes and worker share it. Empty: VAR_DIR/exports.",
+        ),
     ),
     "Secrets: 32 random bytes or more each. Development makes its own under var/": (
         Variable(
@@ -68,7 +78,11 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         ),
         Variable(name="MAIL_KEY", kind=Kind.KEYS, says="Mailed codes and links are derived from it: new,old."),
         Variable(name="ENCRYPTION_KEY", kind=Kind.KEYS, says="Encrypts authenticator secrets at rest: new,old."),
-        Variable(name="AUDIT_KEY", kind=Kind.KEYS, says="Protects the audit trail: new,old."),
+        Variable(
+            name="AUDIT_KEY",
+            kind=Kind.KEYS,
+            says="Seals the audit trail and encrypts what in it tells of people: new,old.",
+        ),
     ),
     "Where it is reached": (
         Variable(

@@ -79,13 +79,14 @@ class StrictAPIView(APIView):
         _refuse_media_type(request)
         self.query = _read_query(request, self.query_serializer)
 
-    def body(self, request: Request, serializer: "type[StrictSerializer]") -> dict[str, Any]:
-        """Return what *serializer* makes of the body of *request*.
+    def body(self, request: Request, serializer: "type[StrictSerializer] | None" = None) -> dict[str, Any]:
+        """Return what *serializer* makes of the body of *request*; without one there may be nothing in it.
 
         Raises bad_json, validation_failed.
         """
         data = request.data
-        bound = serializer(data={} if isinstance(data, QueryDict) else data, context={"request": request})
+        shape = serializer or StrictSerializer
+        bound = shape(data={} if isinstance(data, QueryDict) else data, context={"request": request})
         bound.is_valid(raise_exception=True)
         return dict(bound.validated_data)
 

@@ -9,6 +9,7 @@ for them, so they are written by hand.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.db import OperationalError, connections, router
@@ -31,20 +32,21 @@ class Counted(NamedTuple):
     window_start: datetime
 
 
-def raise_hits(model: "type[Counter]", hits: Mapping[str, timedelta], now: datetime) -> dict[str, Counted]:
-    """Raise the counters of *hits* by one each, and return what they then are."""
+def raise_hits(
+    model: "type[Counter]", hits: Mapping[str, timedelta], now: datetime, *, lowered: Iterable[str] = ()
+) -> dict[str, Counted]:
+    """Raise the counters of *hits* by one each and lower those of *lowered*; return what the raised ones then are."""
     if not hits:
         return {}
     connection = connections[router.db_for_write(model)]
     _refuse_inside_transaction(connection)
-    keys = sorted(hits)
     adapt = connection.ops.adapt_datetimefield_value
-    parameters: list[Any] = []
-    for key in keys:
-        parameters += [key, adapt(now), adapt(now + hits[key])]
-    statement = _statement(connection, model._meta.db_table, len(keys))
-    rows = _run(connection, statement, parameters, lambda cursor: list(cursor.fetchall()))
-    return {key: Counted(count, _aware(start)) for key, count, start in rows}
+    rows = [(key, adapt(now), adapt(now + window), 1) for key, window in hits.items()]
+    rows += [(key, adapt(now), adapt(now), 0) for key in lowered]  # 0 lowers; one that is not there is over at once
+    parameters = [value for row in sorted(rows, key=itemgetter(0)) for value in row]
+    statement = _statement(connection, model._meta.db_table, len(rows))
+    found = _run(connection, statement, parameters, lambda cursor: list(cursor.fetchall()))
+    return {key: Counted(count, _aware(start)) for key, count, start in found if key in hits}
 
 
 def lower_hits(model: "type[Counter]", keys: Iterable[str], now: datetime) -> int:
@@ -83,7 +85,7 @@ def _statement(connection: BaseDatabaseWrapper, table: str, rows: int) -> str:
     """
     quote = connection.ops.quote_name
     name, key, start, end, count = map(quote, (table, "key", "window_start", "expires_at", "hits"))
-    values = ", ".join(["(%s, %s, %s, 1)"] * rows)
+    values = ", ".join(["(%s, %s, %s, %s)"] * rows)
     insert = f"INSERT INTO {name} ({key}, {start}, {end}, {count}) VALUES {values}"  # noqa: S608
     if connection.vendor == "mysql":
         over, new = f"{name}.{end} <= VALUES({start})", "VALUES({})"
@@ -91,9 +93,11 @@ def _statement(connection: BaseDatabaseWrapper, table: str, rows: int) -> str:
     else:
         over, new = f"{name}.{end} <= EXCLUDED.{start}", "EXCLUDED.{}"
         update = f"ON CONFLICT ({key}) DO UPDATE SET"
+    given, had = new.format(count), f"{name}.{count}"
+    step = f"WHEN {given} > 0 THEN {had} + 1 WHEN {had} > 0 THEN {had} - 1 ELSE 0"
     return (
         f"{insert} {update} "
-        f"{count} = CASE WHEN {over} THEN 1 ELSE {name}.{count} + 1 END, "
+        f"{count} = CASE WHEN {over} THEN {given} {step} END, "
         f"{start} = CASE WHEN {over} THEN {new.format(start)} ELSE {name}.{start} END, "
         f"{end} = CASE WHEN {over} THEN {new.format(end)} ELSE {name}.{end} END "
         f"RETURNING {key}, {count}, {start}"

@@ -71,6 +71,7 @@ class FailureReason(StrEnum):
     WEAK_PASSWORD = "weak_password"
     REUSED_PASSWORD = "reused_password"
     ALREADY_REGISTERED = "already_registered"
+    ADDRESS_HELD = "address_held"
     ALREADY_DONE = "already_done"
     CONFLICT = "conflict"
     CLOSED = "closed"
@@ -121,6 +122,7 @@ class SecurityEvent:
 
     event_type: ClassVar[EventType] = EventType.SECURITY
     action: ClassVar[str] = ""
+    is_impersonal: ClassVar[bool] = False  # its details tell of nobody, and stay when the account is erased
 
     client: Client
     user_id: str | None = None  # the account concerned

@@ -5,8 +5,7 @@
 2. The wide limit and that of refreshing count in the cache through django-ratelimit, and in this process where the
    cache is away: they are never open. A refresh token cannot be guessed, so its limit only holds down load, and must
    not cost what it holds down: a write.
-3. A refused attempt uses up only the limit that refused it: whoever is stopped at his own address cannot go on
-   using up the tries of somebody else's account.
+3. A refused attempt uses up only the limit that refused it: who is stopped at his address uses up nobody else's tries.
 4. What a challenge counts in its own row (the pause between two codes, their number) is decided there, in the same
    statement that changes it; its refusals come from here, by reached(). A quiet limit refuses nobody to his face.
 """
@@ -35,12 +34,6 @@ from .signals import note_limit
 
 _MINUTE, _QUARTER, _HALF, _HOUR, _DAY = (timedelta(minutes=number) for number in (1, 15, 30, 60, 1440))
 
-_WHEN_AWAY = {
-    "database": "closed: 503",
-    "memory": "closed: each process counts by itself",
-    "challenge": "closed: 503",  # its row is in the database
-}
-
 Hit = tuple[str, str]
 
 
@@ -49,7 +42,7 @@ class Limit:
     """One row of the table."""
 
     name: str
-    key: str  # ip (its network), address (an email's key), address_ip, account, device, sessions or challenge
+    key: str  # ip (its network), address (an email's key), address_ip, account, device, link, sessions or challenge
     number: int
     window: timedelta
     says: str
@@ -111,7 +104,8 @@ _ROWS = (
     Limit("login_ip", "ip", 100, _HOUR, "Passwords tried."),
     Limit("login_address_ip", "address_ip", 10, _QUARTER, "Passwords tried for one address from one ip.", _LOCKED),
     Limit("login_address", "address", 20, _HOUR, "Passwords tried for one address, from anywhere.", _LOCKED),
-    Limit("login_device", "device", 10, _QUARTER, "Passwords tried from a device the account knows.", _LOCKED),
+    Limit("login_device", "device", 10, _QUARTER, "Passwords tried from a device the account trusts.", _LOCKED),
+    Limit("login_unlocked", "link", 10, _HOUR, "Passwords tried in a browser that a mailed link let past.", _LOCKED),
     Limit("code_send_ip", "ip", 60, _HOUR, "Codes asked for."),
     Limit("code_send_account", "account", 30, _HOUR, "Codes sent to one account."),
     Limit("challenge_pause", _OWN, 1, _MINUTE, "Codes of one sign-in; window: `OTP_RESEND_AFTER`.", store=_OWN),
@@ -122,10 +116,14 @@ _ROWS = (
     Limit("resend_address", "address", 5, _HOUR, "Mails asked for once more for one address."),
     Limit("reset_address", "address", 3, _HOUR, "Links to reset a password, for one address.", quiet=True),
     Limit("no_account_address", "address", 1, _DAY, "Mails that one address has no account.", quiet=True),
+    Limit("disavow_account", "account", 10, _HOUR, "What was not its owner's undone, from the activity."),
+    Limit("address_account", "account", 5, _HOUR, "Changes of an account's address asked for."),
+    Limit("address_new", "address", 3, _HOUR, "Mails to one address that an account is to get.", quiet=True),
     Limit("link_ip", "ip", 100, _HOUR, "Tokens of links tried."),
     Limit("refresh_ip", "ip", 600, _HOUR, "Sessions refreshed.", store="memory"),
     Limit("reauth_account", "account", 10, _QUARTER, "Passwords tried to confirm who it is."),
-    Limit("acts_account", "account", 120, _HOUR, "Passwords confirmed, devices renamed, sessions stayed in."),
+    Limit("acts_account", "account", 120, _HOUR, "Changes to one's own account, by whoever is signed in to it."),
+    Limit("export_account", "account", 5, _DAY, "Exports of one's data asked for; one is open at a time."),
     Limit("staff_ip", "ip", 60, _HOUR, "Attempts at the staff door."),
     Limit("invalid_token_ip", "ip", 300, _HOUR, "Tokens that were refused."),
     Limit("mismatch_sessions", "sessions", 1, _DAY, "Records of one account's cookie beside another's.", quiet=True),
@@ -176,6 +174,18 @@ def release(*hits: Hit) -> None:
     _give_back(hits, timezone.now())
 
 
+def exchange(hit: Hit, *given_back: Hit) -> Usage:
+    """Count *hit* and give *given_back* back, all in the database and in one statement: one wait for it, not two.
+
+    Raises LimitReached for *hit*; what was given back stays given back.
+    """
+    now = timezone.now()
+    usage = _count_in_database([hit], now, given_back)[hit]
+    if usage.is_over:
+        raise LimitReached(usage, wait=usage.reset)
+    return usage
+
+
 def usages_of(request: Any) -> dict[str, Usage]:
     """Return what *request* tells its client of limits, by name: a service, which sees no request, adds to it."""
     http = getattr(request, "_request", request)
@@ -185,30 +195,22 @@ def usages_of(request: Any) -> dict[str, Usage]:
     return usages
 
 
-def reset(name: str, value: str) -> None:
-    """Forget what was counted against a limit."""
-    Counter.objects.filter(key=_key(name, value)).delete()
+def reset(*hits: Hit) -> int:
+    """Forget what was counted against each limit, in the order that counting locks them in; return how many were."""
+    keys = sorted(_key(*hit) for hit in hits)
+    return sum(Counter.objects.filter(key=key).delete()[0] for key in keys)
 
 
 def peek(name: str, value: str) -> Usage | None:
     """Return how much of a limit in the database is used up, without counting; None where nothing is."""
-    now = timezone.now()
-    found = Counter.objects.read([_key(name, value)], now)
-    return next((_usage(LIMITS[name], counted, now) for counted in found.values()), None)
+    return peek_all([(name, value)], timezone.now()).get((name, value))
 
 
-def table_markdown() -> str:
-    """Return the table of limits as the documentation shows it."""
-    lines = [
-        "| Limit | Counted by | Number | Window | Kept in | When that fails | Answer | What |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for limit in LIMITS.values():
-        window = f"{limit.seconds // 3600} h" if limit.seconds >= 3600 else f"{limit.seconds // 60} min"
-        kept = (limit.store, _WHEN_AWAY[limit.store], "as ever, no mail" if limit.quiet else f"`{limit.answer}`")
-        cells = (f"`{limit.name}`", limit.key, limit.number, window, *kept, limit.says)
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines) + "\n"
+def peek_all(hits: Iterable[Hit], now: datetime) -> dict[Hit, Usage]:
+    """Return how much of each limit in the database is used up, without counting; not of those where nothing is."""
+    keys = {_key(*hit): hit for hit in hits}
+    found = Counter.objects.read(keys, now) if keys else {}
+    return {keys[key]: _usage(LIMITS[keys[key][0]], counted, now) for key, counted in found.items()}
 
 
 class LimitsMiddleware:
@@ -236,17 +238,15 @@ def _spent(hits: Sequence[Hit], now: datetime) -> dict[Hit, Usage]:
 
     This reads only and lets nobody in: who passes here is counted by the one statement.
     """
-    keys = {_key(*hit): hit for hit in hits if LIMITS[hit[0]].store == "database"}
-    if len(keys) < 2:
-        return {}
-    found = Counter.objects.read(keys, now)
-    usages = {keys[key]: _usage(LIMITS[keys[key][0]], counted, now) for key, counted in found.items()}
+    stored = [hit for hit in hits if LIMITS[hit[0]].store == "database"]
+    usages = peek_all(stored, now) if len(stored) > 1 else {}
     return {hit: replace(usage, hits=usage.hits + 1) for hit, usage in usages.items() if usage.is_over}
 
 
-def _count_in_database(hits: Iterable[Hit], now: datetime) -> dict[Hit, Usage]:
+def _count_in_database(hits: Iterable[Hit], now: datetime, given_back: Iterable[Hit] = ()) -> dict[Hit, Usage]:
     keys = {hit: _key(*hit) for hit in hits if LIMITS[hit[0]].store == "database"}
-    counted = Counter.objects.raise_all([(key, LIMITS[hit[0]].window) for hit, key in keys.items()], now)
+    raised = [(key, LIMITS[hit[0]].window) for hit, key in keys.items()]
+    counted = Counter.objects.raise_all(raised, now, lowered=[_key(*hit) for hit in given_back])
     return {hit: _usage(LIMITS[hit[0]], counted[key], now) for hit, key in keys.items()}
 
 

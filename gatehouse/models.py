@@ -26,12 +26,15 @@ class CounterQuerySet(models.QuerySet["Counter"]):
 class CounterManager(models.Manager.from_queryset(CounterQuerySet)):  # type: ignore[misc]
     """Raising and lowering counters, exactly under any race."""
 
-    def raise_all(self, hits: Iterable[tuple[str, timedelta]], now: datetime) -> dict[str, Counted]:
+    def raise_all(
+        self, hits: Iterable[tuple[str, timedelta]], now: datetime, *, lowered: Iterable[str] = ()
+    ) -> dict[str, Counted]:
         """Raise every counter by one in one statement, and return what they then are.
 
-        A window begins with its first hit, and no later hit moves its end.
+        A window begins with its first hit, and no later hit moves its end. Those *lowered*, which are others, lose a
+        hit in the same statement.
         """
-        return raise_hits(self.model, dict(hits), now)
+        return raise_hits(self.model, dict(hits), now, lowered=lowered)
 
     def lower(self, keys: Iterable[str], now: datetime) -> int:
         """Give one hit back to each running counter, never below 0."""

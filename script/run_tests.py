@@ -53,7 +53,7 @@ LONGEST = [  # processes killed or frozen, started and stopped, and many at once
     "--ignore=tests/config/test_server.py",
     "--ignore=tests/migrations/test_back_and_forth.py",
 ]
-PROCESSES, OF_A_WHOLE_RUN = "4", "2"  # a whole run holds some answers to seconds, and shares the machine less
+PROCESSES = "4"  # most tests wait
 NOTHING_COLLECTED = 5
 REDIS = "redis://127.0.0.1:6379/15"
 
@@ -104,7 +104,7 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="script/test", description=__doc__)
     parser.add_argument("--long", action="store_true", help="run the tests that take their time, too")
     parser.add_argument("--browser", action="store_true", help="run the tests in Chromium, too")
-    parser.add_argument("--coverage", action="store_true", help="measure branch coverage; under 90 %% fails")
+    parser.add_argument("--coverage", action="store_true", help="measure branch coverage on SQLite; under 90 %% fails")
     parser.add_argument("--require-all", action="store_true", help="fail when a service or the browser is missing")
     options, rest = parser.parse_known_args()
     options.whole = options.require_all or options.long
@@ -137,17 +137,19 @@ def _run(engine: str, extra: dict[str, str], selected: list[str], options: argpa
         "pytest",
         "-q",
         "-n",
-        OF_A_WHOLE_RUN if options.whole else PROCESSES,
+        PROCESSES,
         "--dist",
         "loadfile",
+        "--no-loadscope-reorder",  # tests/conftest.py puts the slow ones first
         *selected,
     ]
     command += ["--long"] if options.long else []
-    if options.coverage:
+    if options.coverage and engine == "sqlite":  # the other engines run a part of the same again, and tracing is dear
         command += ["--cov", "--cov-branch", "--cov-append", "--cov-report="]
     print(f"-- {engine} --", flush=True)
     environment = {**os.environ, "TEST_DATABASE": engine, **extra}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of a run's hundreds of processes compiles all anew
     last = ""
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():

@@ -1,4 +1,4 @@
-"""Writes docs/events.md, errors.md, limits.md and settings.md from the tables in the code."""
+"""Writes docs/events.md, errors.md, limits.md, settings.md and users/getting-started.md from the code."""
 
 import os
 import sys
@@ -16,25 +16,38 @@ django.setup()
 
 from django.utils.translation import override  # noqa: E402
 
+from accounts.pages import guide  # noqa: E402
 from config.lifetimes import SECTIONS  # noqa: E402
-from gatehouse import limits  # noqa: E402
 from gatehouse.events import FailureReason, SecurityEvent  # noqa: E402
+from gatehouse.limits import LIMITS  # noqa: E402
 from gatehouse.problems.table import PROBLEMS  # noqa: E402
 
 NOTE = "<!-- Written by script/docs from the tables in the code; change those. -->\n"
+WHEN_AWAY = {
+    "database": "closed: 503",
+    "memory": "closed: each process counts by itself",
+    "challenge": "closed: 503",  # its row is in the database
+}
 APPS = ("accounts", "sessions_app", "adminpanel", "audit", "gatehouse")
 
 
 def main() -> int:
     """Write the pages, or with ``--check`` say which ones are out of date."""
     with override("en"):
-        pages = {"events": events(), "errors": errors(), "limits": limit_table(), "settings": settings()}
+        pages = {
+            "events": events(),
+            "errors": errors(),
+            "limits": limit_table(),
+            "settings": settings(),
+            "users/getting-started": getting_started(),
+        }
     stale = []
     for name, text in pages.items():
         path = ROOT / "docs" / f"{name}.md"
         if not path.exists() or path.read_text() != text:
             stale.append(f"docs/{name}.md")
             if "--check" not in sys.argv:
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(text)
     verb = "out of date, run script/docs" if "--check" in sys.argv else "written"
     print("\n".join(f"{name}: {verb}" for name in stale) or "docs: up to date")
@@ -100,8 +113,15 @@ def limit_table() -> str:
         "cache. What a challenge counts stands in its own row, exact and closed likewise: the settings named beside it",
         "decide, their defaults are shown, and `LIMITS_SCALE` leaves them alone. None is ever open.",
         "",
+        "| Limit | Counted by | Number | Window | Kept in | When that fails | Answer | What |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, limits.table_markdown()])
+    for limit in LIMITS.values():
+        window = f"{limit.seconds // 3600} h" if limit.seconds >= 3600 else f"{limit.seconds // 60} min"
+        kept = (limit.store, WHEN_AWAY[limit.store], "as ever, no mail" if limit.quiet else f"`{limit.answer}`")
+        cells = (f"`{limit.name}`", limit.key, limit.number, window, *kept, limit.says)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join([*lines, ""])
 
 
 def settings() -> str:
@@ -115,6 +135,21 @@ def settings() -> str:
             choices = [f"`{choice}`" for choice in variable.choices if choice]
             says = f"{variable.says} One of {', '.join(choices)}." if choices else variable.says
             lines.append(f"| `{variable.name}` | {default} | {says.replace('|', chr(92) + '|')} |")
+    return "\n".join([*lines, ""])
+
+
+def getting_started() -> str:
+    """Return the page for the people who sign up, as the pages of the site say it with the settings that ship."""
+    says = (
+        "The numbers are those that ship; a site shows its own at `/account/getting-started`, and more about passwords"
+    )
+    lines = ["# Getting started", "", NOTE, guide.welcome(), says, "at `/account/password-policy`."]
+    for section in guide.getting_started():
+        lines += ["", f"## {section.title}", ""]
+        lines += [" ".join(section.said), ""] if section.said else []
+        lines += [f"{f'{number}.' if section.are_steps else '-'} {one}" for number, one in enumerate(section.points, 1)]
+        if not section.points:
+            lines.pop()
     return "\n".join([*lines, ""])
 
 

@@ -10,7 +10,7 @@ from sessions_app.models import Session
 from sessions_app.principal import Principal
 from sessions_app.reasons import RevokeReason
 
-_SID = "sid"
+SID = "sid"
 _ENDED = "ended"
 
 
@@ -21,7 +21,7 @@ def sign_in(request: HttpRequest, session: Session) -> None:
     (ASVS 7.2.4), and the CSRF token changes with it.
     """
     request.session.flush()
-    request.session[_SID] = str(session.pk)
+    request.session[SID] = str(session.pk)
     request.session.set_expiry(session.absolute_expires_at)
     rotate_token(request)
     set_principal(request, Principal(session, session.user))
@@ -48,7 +48,7 @@ def renew_key(request: HttpRequest) -> None:
 
 def sid_of(request: HttpRequest) -> UUID | None:
     """Return the id of the row that this browser claims to speak for."""
-    value = request.session.get(_SID)
+    value = request.session.get(SID)
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which way the refresh token travels, and the cookies it travels in (API.md, Conventions 10)."""
+"""Which way the refresh token travels, and the cookies it travels in (docs/api.md, Two transports)."""
 
 from urllib.parse import urlsplit
 

@@ -12,13 +12,12 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.sql.compiler import SQLCompiler
 
-from sessions_app import prepared
+from gatehouse import prepared
+from gatehouse.prepared import Values
 from sessions_app.conf import app_settings
 from sessions_app.models import Session
 
-Values = list[Any]
 Field = Any  # django.db.models.Field takes no parameters while the program runs
 
 # What no request asks for but a refresh and a proof of identity, which read it where they need it.
@@ -34,7 +33,6 @@ _SELDOM = frozenset(
         "revoked_by",
     }
 )
-_KEPT = "_sessions_app_lookup"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,15 +50,6 @@ class Columns:
         return [field.attname for field in self.session] + [f"user__{field.attname}" for field in self.user]
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """The statement, and what turns a row of this connection into values."""
-
-    statement: str
-    converters: dict[int, tuple[list[Any], Any]]
-    compiler: SQLCompiler
-
-
 def whole() -> Columns:
     """Return every column."""
     return _columns(frozenset(), ())
@@ -74,15 +63,14 @@ def usual() -> Columns:
 def ask(sid: UUID, columns: Columns) -> Values | None:
     """Return the values of *columns* for session *sid*, by one query; None where there is no such session."""
     connection = connections[router.db_for_read(Session)]
-    query = _query(connection, columns)
-    with connection.cursor() as cursor:
-        prepared.execute(connection, cursor, query.statement, [Session._meta.pk.get_db_prep_value(sid, connection)])
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    if query.converters:
-        return list(*query.compiler.apply_converters([row], query.converters))
-    return list(row)
+    return prepared.first(connection, query(connection, columns), [Session._meta.pk.get_db_prep_value(sid, connection)])
+
+
+def query(connection: BaseDatabaseWrapper, columns: Columns) -> prepared.Query:
+    """Return the query of *columns*: every request asks it, and writing it costs more than asking."""
+    return prepared.query(
+        connection, columns, lambda: Session.objects.filter(pk=UUID(int=0)).values_list(*columns.names)
+    )
 
 
 def session_of(columns: Columns, values: Values) -> Session:
@@ -120,19 +108,6 @@ def _columns(seldom: frozenset[str], left_out: tuple[str, ...]) -> Columns:
         user = tuple(field for field in user if _is_portable(field))
     names = (frozenset(field.attname for field in fields) for fields in (session, user))
     return Columns(session, user, *names)
-
-
-def _query(connection: BaseDatabaseWrapper, columns: Columns) -> _Query:
-    """Return the query of *columns*: every request asks it, and writing it costs more than asking."""
-    kept: dict[Columns, _Query] = vars(connection).setdefault(_KEPT, {})
-    found = kept.get(columns)
-    if found is None:
-        rows = Session.objects.filter(pk=UUID(int=0)).values_list(*columns.names)
-        compiler = rows.query.get_compiler(connection=connection)
-        statement, _parameters = compiler.as_sql()
-        converters = compiler.get_converters([expression for expression, *_ in compiler.select])
-        found = kept[columns] = _Query(statement, converters, compiler)
-    return found
 
 
 _PORTABLE: dict[str, Callable[[Any], Any] | None] = {

@@ -9,9 +9,12 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from gatehouse.client import DEVICE_NAME_LENGTH, USER_AGENT_LENGTH
 from gatehouse.fields import KeyField
 from gatehouse.ids import uuid7
 from sessions_app.reasons import RevokeReason
+
+LABEL_LENGTH = 60  # characters of the name that its owner gives a device
 
 
 class Door(models.TextChoices):
@@ -61,8 +64,8 @@ class Device(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="devices", db_index=False)
     secret_hash = KeyField(max_length=64, editable=False)
-    name = models.CharField(max_length=200)
-    label = models.CharField(max_length=60, blank=True, default="", db_default="")  # what its owner calls it
+    name = models.CharField(max_length=DEVICE_NAME_LENGTH)
+    label = models.CharField(max_length=LABEL_LENGTH, blank=True, default="", db_default="")  # what its owner calls it
     kind = models.CharField(max_length=20)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
@@ -131,10 +134,10 @@ class Session(models.Model):
     keep = models.BooleanField(default=True)  # whether its cookie outlives the browser
 
     ip = models.GenericIPAddressField(null=True)
-    user_agent = models.CharField(max_length=500, blank=True)
-    device_name = models.CharField(max_length=200)
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    device_name = models.CharField(max_length=DEVICE_NAME_LENGTH)
     device_kind = models.CharField(max_length=20)
-    factors = models.JSONField(default=list)
+    factors = models.JSONField(default=list)  # all that was proved; the strongest of the newest proof stands last
 
     created_at = models.DateTimeField()
     authenticated_at = models.DateTimeField()

@@ -1,6 +1,7 @@
 """Why a session ended."""
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -24,6 +25,11 @@ class RevokeReason(models.TextChoices):
     LIMIT = "limit", _("Too many sessions at once")
     KEYS_RETIRED = "keys_retired", _("The signing keys were retired")
     PROVIDER = "provider", _("Ended by the sign-in provider")
+
+    @property
+    def own_words(self) -> str:
+        """What the owner of the session reads; the label is what staff read."""
+        return gettext("You did not recognise it") if self is RevokeReason.DISAVOWED else str(self.label)
 
 
 #: Ends that time brings; everything else is somebody's act.

@@ -1,4 +1,4 @@
-"""What the API shows of sessions, devices and tokens (API.md, Shapes)."""
+"""What the API shows of sessions, devices and tokens."""
 
 from datetime import UTC, datetime
 from typing import Any

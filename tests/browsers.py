@@ -1,6 +1,5 @@
 """A real Chromium for the tests marked ``browser``."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -34,14 +33,17 @@ def chromium_path() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A running Chromium; the test is skipped where none is installed."""
+    """A running Chromium; the test is skipped where none is installed.
+
+    One a module: the event loop that playwright keeps in this thread ends with it, and another module may run its own.
+    """
     path = chromium_path()
     if path is None:
         pytest.skip("no Chromium is installed")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright keeps an event loop in this thread
-    with sync_playwright() as playwright:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # because of that loop
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()

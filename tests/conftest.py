@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
 
+from accounts.exports import files
+from audit import datakeys
 from sessions_app import keyring
 
 pytest_plugins = ["tests.mailsink", "tests.redisserver", "tests.live", "tests.browsers"]  # live uses the sink
@@ -27,6 +29,9 @@ _BY_FOLDER = {
     "migrations": "migration",
     "hosts": "integration",
 }
+# What starts processes, kills them or waits for them: begun first, so that no process of a run ends alone with them.
+_SLOW = {"faults", "hosts", "journeys", "migrations", "races", "test_in_a_browser.py", "test_keys_live.py"}
+_SLOW |= {"test_machine.py", "test_server.py"}
 _DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "live_site", "client", "admin_client", "api"}
 
 
@@ -36,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give every test its kind: by its own mark, else by its folder, else by whether it asks for a database."""
+    items.sort(key=lambda item: _SLOW.isdisjoint(item.path.parts))
     for item in items:
         _mark(item)
     if not config.getoption("--long"):
@@ -56,21 +62,42 @@ def _mark(item: pytest.Item) -> None:
     if not KINDS.intersection(mark.name for mark in item.iter_markers()):
         named = [_BY_FOLDER[folder] for folder in folders if _BY_FOLDER.get(folder, "race") != "race"]
         item.add_marker(named[0] if named else "integration" if speaks_sql else "unit")
-    if speaks_sql:
+    if speaks_sql and not item.get_closest_marker("one_engine"):
         item.add_marker("every_engine")
 
 
 if find_spec("audit.immutability"):
-    from audit.immutability import lifted
+    from audit.authorizer import TABLES
+    from audit.immutability import after_migrate, lifted
 
-    _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+    _KEPT = {"django_content_type", "auth_permission", "django_migrations"}  # a migration writes them, no test does
 
-    def _flush_with_triggers_lifted(self: TransactionTestCase) -> None:
-        """Empty the tables after a test that committed: the trail's triggers would refuse it."""
-        with lifted(connection, reason="a test's tables are emptied"):
-            _flush(self)
+    def _empty_tables(self: TransactionTestCase) -> None:
+        """Empty the tables that hold something after a test that committed, the trail's with its triggers lifted.
 
-    TransactionTestCase._fixture_teardown = _flush_with_triggers_lifted  # type: ignore[attr-defined]
+        Django's own flush truncates every table and writes all permissions anew, which takes longer than most tests.
+        """
+        filled = _filled()
+        if filled.isdisjoint(TABLES):
+            _delete(filled)
+        else:
+            with lifted(connection, reason="a test's tables are emptied"):
+                _delete(filled)
+        after_migrate(connection.alias)  # what a test took away of the trail's guard is put back
+
+    def _filled() -> set[str]:
+        names = set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - _KEPT
+        asked = (f"SELECT '{name}' FROM (SELECT 1) one WHERE EXISTS (SELECT 1 FROM {name})" for name in sorted(names))
+        with connection.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(asked))
+            return {name for (name,) in cursor.fetchall()}
+
+    def _delete(tables: set[str]) -> None:
+        with connection.constraint_checks_disabled(), transaction.atomic(), connection.cursor() as cursor:
+            for name in sorted(tables):
+                cursor.execute(f"DELETE FROM {name}")
+
+    TransactionTestCase._fixture_teardown = _empty_tables  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
@@ -84,11 +111,21 @@ def _empty_caches() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _empty_storage() -> Iterator[None]:
+    """Files that a test left are found by no other."""
+    yield
+    for _pk, name in list(files.present()):
+        files.remove(name)
+
+
+@pytest.fixture(autouse=True)
 def _empty_keyring() -> Iterator[None]:
     """Keys that a test made are known to no other."""
     keyring.forget()
+    datakeys.forget()
     yield
     keyring.forget()
+    datakeys.forget()
 
 
 Race = Callable[[Sequence[Callable[[], Any]]], list[Any]]

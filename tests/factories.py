@@ -172,6 +172,11 @@ class Api:
         return body
 
 
+def bearer(body: dict[str, Any]) -> dict[str, str]:
+    """Return the headers of whoever holds the tokens of *body*, the answer to a sign-in."""
+    return {"authorization": f"Bearer {body['access_token']}"}
+
+
 def trail(since: int = 0) -> list[tuple[Any, ...]]:
     """Return what the audit trail holds, oldest first: the action, and for a failure its reason."""
     rows = Event.objects.filter(pk__gt=since).order_by("pk")

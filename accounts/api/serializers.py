@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts import lengths
 from accounts.models import Method
 from accounts.models.user import Status
 from accounts.roles import Role
@@ -17,6 +18,7 @@ from gatehouse.api import (
     StrictSerializer,
     TokenField,
 )
+from gatehouse.client import DEVICE_NAME_LENGTH
 
 _CHALLENGE_ID = 64  # a UUID is shorter; anything else is refused as an unknown challenge
 
@@ -25,7 +27,16 @@ class RegisterSerializer(StrictSerializer):
     email = EmailField()
     password = PasswordField()
     accept_terms = StrictBooleanField()
-    display_name = StrictCharField(max_length=100, required=False, allow_blank=True, default="")
+    display_name = StrictCharField(max_length=lengths.DISPLAY_NAME, required=False, allow_blank=True, default="")
+
+
+class ProfileSerializer(StrictSerializer):
+    display_name = StrictCharField(max_length=lengths.DISPLAY_NAME, required=False, allow_blank=True)
+
+
+class ConsentSerializer(StrictSerializer):
+    version = StrictCharField(max_length=lengths.VERSION)
+    granted = StrictBooleanField()
 
 
 class EmailSerializer(StrictSerializer):
@@ -39,7 +50,7 @@ class TokenSerializer(StrictSerializer):
 class LoginSerializer(StrictSerializer):
     email = EmailField()
     password = PasswordField()
-    device_name = StrictCharField(max_length=200, required=False, allow_blank=True, default="")
+    device_name = StrictCharField(max_length=DEVICE_NAME_LENGTH, required=False, allow_blank=True, default="")
     trust_token = TokenField(required=False)
 
 
@@ -72,10 +83,22 @@ class ResetSerializer(StrictSerializer):
     code = CodeField(required=False)
 
 
+class NewEmailSerializer(StrictSerializer):
+    new_email = EmailField()
+
+
 class ChangePasswordSerializer(StrictSerializer):
     current_password = PasswordField()
     new_password = PasswordField()
     revoke_other_sessions = StrictBooleanField(required=False, default=True)
+
+
+class AppNameSerializer(StrictSerializer):
+    name = StrictCharField(max_length=lengths.APP_NAME, required=False, allow_blank=True, default="")
+
+
+class AppCodeSerializer(StrictSerializer):
+    code = CodeField()
 
 
 class StatusSerializer(serializers.Serializer[Any]):
@@ -98,6 +121,16 @@ class ChallengeShape(serializers.Serializer[Any]):
 class ConsentShape(serializers.Serializer[Any]):
     version = serializers.CharField()
     given_at = serializers.DateTimeField()
+
+
+class ConsentAnswerShape(serializers.Serializer[Any]):
+    version = serializers.CharField()
+    granted = serializers.BooleanField()
+    at = serializers.DateTimeField()
+
+
+class ConsentListShape(serializers.Serializer[Any]):
+    results = ConsentAnswerShape(many=True)
 
 
 class UserShape(serializers.Serializer[Any]):
@@ -138,10 +171,42 @@ class SessionAndUserShape(serializers.Serializer[Any]):
     user = UserShape()
 
 
+class DeletionShape(serializers.Serializer[Any]):
+    erases_at = serializers.DateTimeField()
+
+
 class AccessShape(serializers.Serializer[Any]):
     access_token = serializers.CharField()
     token_type = serializers.CharField()
     expires_in = serializers.IntegerField()
+
+
+class FactorShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField(allow_null=True, help_text="Of an app; the mailed code and recovery codes have none.")
+    type = serializers.ChoiceField(choices=Method.choices)
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    remaining = serializers.IntegerField(required=False, help_text="Of recovery codes: how many are left.")
+
+
+class FactorListShape(serializers.Serializer[Any]):
+    results = FactorShape(many=True)
+
+
+class AppSetupShape(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    secret = serializers.CharField(help_text="In base32, for typing.")
+    otpauth_url = serializers.CharField()
+    qr_svg = serializers.CharField()
+
+
+class ConfirmedAppShape(serializers.Serializer[Any]):
+    recovery_codes = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class RecoveryCodesShape(serializers.Serializer[Any]):
+    codes = serializers.ListField(child=serializers.CharField())
 
 
 class ConfigShape(serializers.Serializer[Any]):
@@ -150,4 +215,5 @@ class ConfigShape(serializers.Serializer[Any]):
     factors = serializers.ListField(child=serializers.CharField())
     providers = serializers.ListField(child=serializers.DictField())
     terms_version = serializers.CharField()
+    optional_consents = serializers.ListField(child=serializers.DictField())
     signup_open = serializers.BooleanField()

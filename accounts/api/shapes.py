@@ -1,16 +1,18 @@
-"""What the API shows of accounts and challenges (API.md, Shapes)."""
+"""What the API shows of accounts and challenges."""
 
 from typing import Any
 
-from accounts.models import User
+from accounts.models import Consent, User
 from accounts.services.codes import ChallengeView
+from accounts.services.own_factors import FactorView
 from sessions_app.models import Session
 from sessions_app.shapes import moment, session_shape
 
 
 def user_shape(user: User) -> dict[str, Any]:
     """Return *user* as the account's owner sees it; never a hash."""
-    consent = {"version": user.terms_version, "given_at": moment(user.terms_given_at)} if user.terms_given_at else None
+    given_at = user.terms_given_at if user.terms_version else None
+    consent = {"version": user.terms_version, "given_at": moment(given_at)} if given_at else None
     return {
         "id": str(user.pk),
         "email": user.email,
@@ -25,6 +27,11 @@ def user_shape(user: User) -> dict[str, Any]:
     }
 
 
+def consent_shape(answer: Consent) -> dict[str, Any]:
+    """Return one answer about a version."""
+    return {"version": answer.version, "granted": answer.granted, "at": moment(answer.at)}
+
+
 def challenge_shape(challenge: ChallengeView) -> dict[str, Any]:
     """Return what a client needs to go on with a sign-in."""
     return {
@@ -34,6 +41,18 @@ def challenge_shape(challenge: ChallengeView) -> dict[str, Any]:
         "expires_at": moment(challenge.expires_at),
         "resend_after": challenge.resend_after,
     }
+
+
+def factor_shape(factor: FactorView) -> dict[str, Any]:
+    """Return a second step of signing in as its owner sees it."""
+    shape = {
+        "id": str(factor.id) if factor.id else None,
+        "type": factor.type.value,
+        "name": factor.name,
+        "created_at": moment(factor.created_at),
+        "last_used_at": moment(factor.last_used_at) if factor.last_used_at else None,
+    }
+    return shape if factor.remaining is None else shape | {"remaining": factor.remaining}
 
 
 def me_shape(user: User, session: Session) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from accounts.models.challenge import Challenge, ChallengePurpose, Method
 from accounts.models.consent import Consent
+from accounts.models.erased import ErasedAddress
+from accounts.models.export import Export, ExportState
 from accounts.models.factors import RecoveryCode, TotpDevice
 from accounts.models.link import Link, LinkPurpose
 from accounts.models.mail import Mail, MailState
@@ -12,6 +14,9 @@ __all__ = [
     "Challenge",
     "ChallengePurpose",
     "Consent",
+    "ErasedAddress",
+    "Export",
+    "ExportState",
     "Link",
     "LinkPurpose",
     "Mail",

@@ -1,15 +1,14 @@
 """Challenges: a half-done sign-in, waiting for a code."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 
+from gatehouse.client import DEVICE_NAME_LENGTH
 from gatehouse.ids import uuid7
-
-if TYPE_CHECKING:
-    from accounts.models.user import User
+from gatehouse.text import EMAIL_MAX_LENGTH
 
 
 class Method(models.TextChoices):
@@ -43,12 +42,10 @@ class Challenge(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user: "models.ForeignKey[User | None]" = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="challenges"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="challenges")
     purpose = models.CharField(max_length=20, choices=ChallengePurpose.choices)
     methods = models.JSONField()
-    email = models.CharField(max_length=254)
+    email = models.CharField(max_length=EMAIL_MAX_LENGTH)
     code_hash = models.CharField(max_length=64, blank=True, default="")
     code_expires_at = models.DateTimeField(null=True)
     sends = models.PositiveSmallIntegerField(default=0)
@@ -59,7 +56,7 @@ class Challenge(models.Model):
     consumed_at = models.DateTimeField(null=True)
     method_used = models.CharField(max_length=20, blank=True, default="")
     ip = models.GenericIPAddressField(null=True)
-    device_name = models.CharField(max_length=200, blank=True, default="")
+    device_name = models.CharField(max_length=DEVICE_NAME_LENGTH, blank=True, default="")
     door = models.CharField(max_length=10)
     keep = models.BooleanField(default=True)
 

@@ -14,9 +14,12 @@ from gatehouse.ids import uuid7
 class TotpDevice(OtpDevice):  # type: ignore[misc]  # the library ships no types
     """An authenticator app (RFC 6238).
 
-    Written by accounts/services/factors.py alone, read by it and by the sign-in; gone with the user.
+    Written by accounts/services/factors.py and undoing.py, read by them and by the sign-in; gone with the user.
     The secret is encrypted with the row's id as context, so that no row's secret serves another.
     A code's step is taken by a conditional UPDATE of ``last_step``, so that none is good twice (ASVS 6.5.1).
+    It names the session that began and confirmed it, and the one that removed it: whoever says of a session that it was
+    not theirs undoes what was done there. One that was removed is in force no more, and stays for as long as that may
+    be said. A session's id is no key, since the session may be gone first.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -25,10 +28,14 @@ class TotpDevice(OtpDevice):  # type: ignore[misc]  # the library ships no types
     created_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+    session_id = models.UUIDField(null=True)  # none where a link began it
+    removed_at = models.DateTimeField(null=True)
+    removed_session_id = models.UUIDField(null=True)
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["user", "confirmed"], name="accounts_totp_user_confirmed"),
+            models.Index(fields=["removed_at"], name="accounts_totp_removed_at"),
         ]
 
     def __str__(self) -> str:
@@ -47,7 +54,7 @@ class TotpDevice(OtpDevice):  # type: ignore[misc]  # the library ships no types
 class RecoveryCode(models.Model):
     """A code that stands in for the app once.
 
-    Written by accounts/services/factors.py alone; a new set removes the old one; gone with the user.
+    Written by accounts/services/factors.py and undoing.py; a new set removes the old one; gone with the user.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -55,6 +62,7 @@ class RecoveryCode(models.Model):
     code_hash = KeyField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    session_id = models.UUIDField(null=True)  # the session that made it; none where a link did
 
     def __str__(self) -> str:
         return f"recovery code {self.pk}"

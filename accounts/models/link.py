@@ -1,7 +1,8 @@
 """One-time links: what a mail proves, and until when."""
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +10,7 @@ from django.db import models
 from gatehouse import hashing
 from gatehouse.fields import KeyField
 from gatehouse.ids import uuid7
-
-if TYPE_CHECKING:
-    from accounts.models.user import User
+from gatehouse.text import EMAIL_MAX_LENGTH
 
 
 class LinkPurpose(models.TextChoices):
@@ -21,6 +20,10 @@ class LinkPurpose(models.TextChoices):
     ENROL = "enrol"
     RESET = "reset"
     DISAVOW = "disavow"
+    UNDO_DELETION = "undo_deletion"
+    ADDRESS = "address"
+    ADDRESS_UNDO = "address_undo"
+    UNLOCK = "unlock"
 
 
 class LinkQuerySet(models.QuerySet["Link"]):
@@ -31,6 +34,10 @@ class LinkQuerySet(models.QuerySet["Link"]):
     def open(self) -> Self:
         return self.filter(open_key__isnull=False)
 
+    def holding(self, keys: Collection[str], now: datetime) -> Self:
+        """Keep the open links by which an account may keep, or take back, an address with one of these *keys*."""
+        return self.open().filter(held_key__in=keys, used_at__isnull=True, expires_at__gt=now)
+
     def ended_before(self, moment: datetime) -> Self:
         return self.filter(expires_at__lt=moment)
 
@@ -40,29 +47,35 @@ class Link(models.Model):
 
     Written by accounts/links.py alone, read by the services, removed by the cleanup command some time
     after its end. Its token is derived from the row and a key (gatehouse/hashing.py); only a keyed hash is here.
-    ``open_key`` is user and purpose (and session) while the link is open and null afterwards: plain unique, so one is
-    open at a time.
+    ``open_key`` is user and purpose (and session, or the address that was left; of a disavowal the session and the
+    address it was mailed to) while the link is open and null afterwards: plain unique, so one is open at a time.
+    The open link to a new address is the change that waits.
+    A link that goes on being worth something once it was used keeps one that names itself, until its end:
+    ``expires_at`` moves there (unlock).
+    ``held_key`` is, of a link that undoes a change, the key of the address that it is about: nobody else gets that
+    address while the link is open.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user: "models.ForeignKey[User]" = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="links"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="links")
     purpose = models.CharField(max_length=20, choices=LinkPurpose.choices)
     token_hash = KeyField(max_length=64, unique=True)
-    email = models.CharField(max_length=254)
+    email = models.CharField(max_length=EMAIL_MAX_LENGTH)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     ip = models.GenericIPAddressField(null=True)
-    session_id = models.UUIDField(null=True)  # the session that a disavowal ends; no key, since it may be gone first
+    # The session that a disavowal ends, or that asked for the change of address; no key, since it may be gone first.
+    session_id = models.UUIDField(null=True)
     open_key = KeyField(max_length=64, unique=True, null=True)
+    held_key = KeyField(max_length=320, null=True)
 
     objects = LinkQuerySet.as_manager()
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["expires_at"], name="accounts_link_expires_at"),
+            models.Index(fields=["held_key"], name="accounts_link_held_key"),
         ]
 
     def __str__(self) -> str:
@@ -72,4 +85,8 @@ class Link(models.Model):
         return now >= self.expires_at
 
     def is_open(self, now: datetime) -> bool:
-        return self.open_key is not None and not self.is_expired(now)
+        return self.open_key is not None and self.used_at is None and not self.is_expired(now)
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Tell whether it was used, and what it opened is open still."""
+        return self.open_key is not None and self.used_at is not None and not self.is_expired(now)

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from gatehouse.ids import uuid7
+from gatehouse.text import EMAIL_MAX_LENGTH
 
 
 class MailState(models.TextChoices):
@@ -42,7 +43,7 @@ class Mail(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     template = models.CharField(max_length=60)
-    to = models.CharField(max_length=254)
+    to = models.CharField(max_length=EMAIL_MAX_LENGTH)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="mails")
     context = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=MailState.choices, default=MailState.QUEUED)

@@ -9,15 +9,17 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import lengths, lockout
 from accounts.managers import AccountManager
 from accounts.roles import RANK, STAFF_ROLES, Role, permissions_of
 from gatehouse.fields import KeyField
 from gatehouse.ids import uuid7
-from gatehouse.text import normalise_email
+from gatehouse.reasons import MAX_REASON
+from gatehouse.text import EMAIL_MAX_LENGTH, normalise_email
 
 
 class Status(models.TextChoices):
-    """Where an account is in its life; whether it is locked out is the limits' affair."""
+    """Where an account is in its life; whether it is locked out is the limits' affair: see is_locked()."""
 
     INACTIVE = "inactive", _("Inactive")
     ACTIVE = "active", _("Active")
@@ -28,15 +30,16 @@ class Status(models.TextChoices):
 class AbstractAccount(AbstractBaseUser):
     """An account for host projects to build on.
 
-    Written by the services of this app; read everywhere; the row outlives deletion until it is erased.
+    Written by the services of this app; read everywhere; the row outlives deletion, and its erasure too: what is left
+    then is the id and the times at which it was made, deleted and erased (accounts/services/erasure.py).
     ``is_active`` and ``is_staff`` are columns that follow from status and role: only :meth:`set_status`
     and :meth:`set_role` write the four, and a constraint each holds them together.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    email = models.CharField(_("email address"), max_length=254)
+    email = models.CharField(_("email address"), max_length=EMAIL_MAX_LENGTH)
     email_key = KeyField(max_length=320, unique=True, editable=False)
-    display_name = models.CharField(_("display name"), max_length=100, blank=True, default="")
+    display_name = models.CharField(_("display name"), max_length=lengths.DISPLAY_NAME, blank=True, default="")
     role = models.CharField(_("role"), max_length=20, choices=Role.choices, default=Role.USER)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.INACTIVE)
     is_active = models.BooleanField(default=False, editable=False)
@@ -47,11 +50,14 @@ class AbstractAccount(AbstractBaseUser):
     email_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     password_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
-    disabled_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    disabled_reason = models.CharField(max_length=MAX_REASON, blank=True, default="", editable=False)
     disabled_by = models.CharField(max_length=64, blank=True, default="", editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_reason = models.CharField(max_length=MAX_REASON, blank=True, default="", editable=False)
     deleted_by = models.CharField(max_length=64, blank=True, default="", editable=False)
-    terms_version = models.CharField(max_length=40, blank=True, default="", editable=False)
+    erase_at = models.DateTimeField(null=True, blank=True, editable=False)  # asked for by its owner, or set by staff
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    terms_version = models.CharField(max_length=lengths.VERSION, blank=True, default="", editable=False)
     terms_given_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     USERNAME_FIELD = "email_key"
@@ -78,6 +84,16 @@ class AbstractAccount(AbstractBaseUser):
         return self.email_verified_at is not None
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether its owner asked for the erasure that is due at ``erase_at``, and may go on until then."""
+        return self.erase_at is not None and self.status != Status.DELETED
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is too late to keep the account."""
+        return self.erase_at is not None and self.erase_at <= timezone.now()
+
+    @property
     def is_superuser(self) -> bool:
         return self.role == Role.SUPER_ADMIN
 
@@ -88,6 +104,24 @@ class AbstractAccount(AbstractBaseUser):
     @property
     def rank(self) -> int:
         return RANK[Role(self.role)]
+
+    @property
+    def locked_until(self) -> datetime | None:
+        """When the last lockout that runs against strangers ends, None where none does.
+
+        No column: each look asks the store of the limits and the records of failures, by two queries. A list asks
+        accounts.lockout.states() once for all of its rows.
+        """
+        return lockout.locked_until(email_key=self.email_key)
+
+    @property
+    def failed_sign_ins(self) -> int:
+        """How many failed sign-ins are on record; asked like ``locked_until``."""
+        return lockout.failed_sign_ins(email_key=self.email_key)
+
+    def is_locked(self) -> bool:
+        """Tell whether sign-in is refused to a stranger now, from anywhere or some network. See ``locked_until``."""
+        return self.locked_until is not None
 
     def set_status(self, status: Status) -> None:
         """Move the account to *status*, and with it ``is_active``."""
@@ -132,4 +166,5 @@ class User(AbstractAccount):  # type: ignore[django-manager-missing]  # django-o
             models.Index(fields=["status"], name="accounts_user_status"),
             models.Index(fields=["role"], name="accounts_user_role"),
             models.Index(fields=["created_at"], name="accounts_user_created_at"),
+            models.Index(fields=["erase_at"], name="accounts_user_erase_at"),
         ]

@@ -144,14 +144,20 @@ class SignUpForm(PageForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password"].help_text = password_hint()
-        terms = app_settings().TERMS_URL or reverse("accounts:terms")
-        said = _('I agree to the <a href="{}" target="_blank" rel="noopener">terms (opens in a new tab)</a>')
-        self.fields["terms"].label = format_html(said, terms)
+        self.fields["terms"].label = terms_label()
+        for number, (_version, text) in enumerate(app_settings().OPTIONAL_CONSENTS):
+            self.fields[f"agree_{number}"] = forms.BooleanField(required=False, label=text, help_text=_("Optional"))
 
     def clean(self) -> dict[str, Any]:
         """Look at the password's shape here too, so that everything there is to mend is said at once."""
         check_shape(self, "password", (self.cleaned_data.get("email", ""),))
         return self.cleaned_data
+
+    @property
+    def agreed(self) -> tuple[str, ...]:
+        """The optional versions that were ticked."""
+        offered = enumerate(app_settings().OPTIONAL_CONSENTS)
+        return tuple(version for number, (version, _text) in offered if self.cleaned_data.get(f"agree_{number}"))
 
 
 class ResendForm(PageForm):
@@ -239,6 +245,13 @@ def check_shape(form: PageForm, field: str, about: tuple[str, ...]) -> None:
             passwords.check_policy(password, about=about)
         except Problem as problem:
             form.refuse({field: [str(error.detail) for error in problem.errors]})
+
+
+def terms_label() -> SafeString:
+    """Return the words beside the box for the terms, with the way to them."""
+    terms = app_settings().TERMS_URL or reverse("accounts:terms")
+    said = _('I agree to the <a href="{}" target="_blank" rel="noopener">terms (opens in a new tab)</a>')
+    return format_html(said, terms)
 
 
 def password_hint() -> SafeString:

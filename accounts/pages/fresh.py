@@ -1,4 +1,4 @@
-"""Pages that ask again who one is, and go on where they were interrupted (PAGES 13; ASVS 7.5.1, 7.5.3).
+"""Pages that ask again who one is, and go on where they were interrupted (ASVS 7.5.1, 7.5.3).
 
 What was typed waits in the browser's session, encrypted and for half an hour: a new address is nobody else's business.
 Passwords and codes never wait: they are typed again.
@@ -17,6 +17,8 @@ from django.utils import timezone
 from accounts.pages import sealed
 from accounts.pages.forms import ForgetfulInput, PageForm
 from accounts.pages.steps import FormPage, SignedInOnly, principal_of, see_other
+from accounts.services.reauthentication import owes_app
+from sessions_app.principal import Principal
 
 _KEY = "interrupted"
 _LONGEST = 20_000  # characters that wait; a longer text is typed again
@@ -29,9 +31,13 @@ class FreshOnly(SignedInOnly, FormPage):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         found, now = principal_of(request), timezone.now()
-        if found is not None and not found.is_fresh(now):
+        if found is not None and not self.is_proved(found, now):
             return self._interrupt(request, now)
         return super().dispatch(request, *args, **kwargs)
+
+    def is_proved(self, found: Principal, now: datetime) -> bool:
+        """Whether what *found* proved last is enough for this page."""
+        return found.is_fresh(now)
 
     def make_form(self, data: QueryDict | None = None) -> PageForm:
         return self.form_class(data, initial=self.interrupted() if data is None else None)
@@ -46,10 +52,19 @@ class FreshOnly(SignedInOnly, FormPage):
         return see_other("accounts:reauthenticate", next=request.get_full_path())
 
 
-def purpose_of(request: HttpRequest, path: str) -> str:
-    """Return what the form at *path* was interrupted for."""
+class ProvedOnly(FreshOnly):
+    """The same for a change of factors or address: where an app is set up, it was part of that proof."""
+
+    def is_proved(self, found: Principal, now: datetime) -> bool:
+        return super().is_proved(found, now) and not owes_app(user=found.user, session=found.session)
+
+
+def interrupted_at(request: HttpRequest, path: str) -> dict[str, Any]:
+    """Return what the form at *path* was interrupted for, and whether something typed there waits."""
     held = sealed.held_in(request, _KEY, now=timezone.now())
-    return str(held["purpose"]) if held.get("path") == path else ""
+    if held.get("path") != path:
+        return {"purpose": "", "typed": False}
+    return {"purpose": str(held["purpose"]), "typed": any(any(values) for values in held["typed"].values())}
 
 
 def _worth_keeping(form_class: type[PageForm], data: QueryDict) -> dict[str, list[str]]:

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts import activity
 from accounts.conf import app_settings
 from accounts.models import TotpDevice
-from accounts.services import factors
+from accounts.pages.words import FEW_CODES
+from accounts.services import address, consents, factors
+from accounts.services.own_account import CHANGE
 from sessions_app.models import Device, Session
-from sessions_app.reasons import RevokeReason
 
 RECENT = 5
-FEW_CODES = 3
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Factor:
 
     label: str
     state: str
+    last_used_at: datetime | None = None
+    remove_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,26 @@ class Overview:
     sessions: list[Session]  # the one at hand first
     recent: list[EndedSession]
     factors: list[Factor]
+    has_app: bool
     trusted_count: int
     to_do: list[Task]
+    activity: list[activity.Item]
+    new_address: str  # that waits to be confirmed; empty where none does
 
 
 def overview(*, user: Any, current: Session, now: datetime) -> Overview:
     """Gather the security page of *user*, who looks at it from *current*."""
-    app = TotpDevice.objects.filter(user=user, confirmed=True).order_by("created_at").first()
+    apps = list(factors.apps_of(user))
     left = factors.recovery_codes_left(user)
     return Overview(
         sessions=live_sessions(user, current, now),
         recent=list(_recently_ended(user, now)),
-        factors=list(_factors(app, left)),
+        factors=list(_factors(apps, left)),
+        has_app=bool(apps),
         trusted_count=Device.objects.for_user(user).trusted(now).count(),
-        to_do=list(_tasks(user, app, left)),
+        to_do=list(_tasks(user, bool(apps), left)),
+        activity=[activity.item_of(row) for row in activity.page(user=user, limit=RECENT).rows],
+        new_address=waits.email if (waits := address.pending(user, now)) else "",
     )
 
 
@@ -83,15 +93,17 @@ def _recently_ended(user: Any, now: datetime) -> Iterator[EndedSession]:
             device_name=session.called,
             ip=session.ip,
             ended_at=session.revoked_at or session.expires_at,
-            ended_words=str(RevokeReason(reason).label) if reason else "",
+            ended_words=reason.own_words if reason else "",
         )
 
 
-def _factors(app: TotpDevice | None, left: int) -> Iterator[Factor]:
-    if app is None:
+def _factors(apps: list[TotpDevice], left: int) -> Iterator[Factor]:
+    if not apps:
         yield Factor(_("Code by email"), _code_rule())
         return
-    yield Factor(_("Authenticator app"), app.name or _code_rule())
+    for app in apps:
+        url = reverse("accounts:totp-remove", args=[app.pk])
+        yield Factor(app.name, _("authenticator app"), app.last_used_at, url)
     yield Factor(_("Recovery codes"), ngettext("%(n)d left", "%(n)d left", left) % {"n": left})
 
 
@@ -105,9 +117,12 @@ def _code_rule() -> str:
             return _("not asked for")
 
 
-def _tasks(user: Any, app: TotpDevice | None, left: int) -> Iterator[Task]:
+def _tasks(user: Any, has_app: bool, left: int) -> Iterator[Task]:  # noqa: FBT001 - a fact, not a switch
     if not user.email_verified:
         yield Task(_("Confirm your email address"))
-    if app is not None and left <= FEW_CODES:
+    if consents.are_due(user):
+        said = _("Read the new version of our terms") if user.terms_version else _("Say whether you agree to our terms")
+        yield Task(said, reverse("accounts:consents"))
+    if has_app and left <= FEW_CODES and user.may(CHANGE):
         said = ngettext("Make new recovery codes: %(n)d is left", "Make new recovery codes: %(n)d are left", left)
-        yield Task(said % {"n": left})
+        yield Task(said % {"n": left}, reverse("accounts:recovery-codes-new"))

@@ -8,8 +8,10 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import urlencode
 from django.views import View
 
+from accounts import links
 from accounts.pages import pending, words
 from accounts.pages.forms import PageForm
+from accounts.services.own_account import CHANGE
 from gatehouse import limits
 from gatehouse.client import Client, client_of
 from gatehouse.pages import SeeOther, safe_next
@@ -62,6 +64,42 @@ class LinkPage(Page):
         return response
 
 
+class LinkConfirmPage(Page):
+    """The button behind a link, in any browser and without signing in: GET looks at the link, POST uses it.
+
+    Its address carries no token, so it keeps the site's own Referrer-Policy: under no-referrer browsers send
+    ``Origin: null`` with the form, and the CSRF check refuses that.
+    """
+
+    @property
+    def token(self) -> str:
+        return pending.link_of(self.request) or ""
+
+    def look(self) -> Any:
+        """Return what the page may tell of the link: a dataclass with a ``state``."""
+        raise NotImplementedError
+
+    def press(self) -> HttpResponse:
+        """Use the link by one service, and say where to go."""
+        raise NotImplementedError
+
+    def context(self) -> dict[str, Any]:
+        return {**vars(self.look()), "reset_url": words.reset_url()}
+
+    def post(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+        limits.take(request, ("link_ip", self.client.network))
+        try:
+            return self.press()
+        except Problem as problem:
+            return self.refuse(problem)
+
+    def refuse(self, problem: Problem) -> HttpResponse:
+        """Show what became of the link since the page was shown."""
+        if problem.code not in links.REFUSALS:
+            raise problem
+        return self.show(REFUSED)
+
+
 class FormPage(Page):
     """A page with a form; ``act`` calls the service with what was typed and says where to go."""
 
@@ -104,7 +142,10 @@ class SignedOutOnly(View):
 
 
 class SignedInOnly(View):
-    """A page of one's own account; others sign in first and come back."""
+    """A page of one's own account; others sign in first and come back.
+
+    Where the session ended since the page was shown, the sign-in page says why.
+    """
 
     principal: Principal
 
@@ -113,4 +154,22 @@ class SignedInOnly(View):
         if found is None:
             return see_other("accounts:login", next=request.get_full_path() if request.method == "GET" else "")
         self.principal = found
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except Problem as problem:
+            if problem.code != "session_revoked":
+                raise
+            return see_other("accounts:login")
+
+
+class OwnChange(SignedInOnly):
+    """A page that changes its reader's account: a role that changes nothing is told before anything is typed.
+
+    What is sent all the same is refused, and recorded, by the service.
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        found = principal_of(request)
+        if found is not None and request.method in ("GET", "HEAD") and not found.user.may(CHANGE):
+            raise Problem("permission_denied")
         return super().dispatch(request, *args, **kwargs)

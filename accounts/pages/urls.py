@@ -2,7 +2,23 @@
 
 from django.urls import path
 
-from accounts.pages.views import disavowal, passwords, plain, reauthentication, registration, security, sign_in
+from accounts.pages.views import (
+    activity,
+    address,
+    consents,
+    data,
+    deletion,
+    disavowal,
+    factors,
+    passwords,
+    plain,
+    profile,
+    reauthentication,
+    registration,
+    security,
+    sign_in,
+    unlocking,
+)
 
 app_name = "accounts"
 urlpatterns = [
@@ -22,12 +38,38 @@ urlpatterns = [
     path("password/reset/new", passwords.SetPassword.as_view(), name="password-reset-new"),
     path("password/reset/<str:token>", passwords.ResetLink.as_view(), name="password-reset-link"),
     path("password/change", passwords.ChangePassword.as_view(), name="password-change"),
+    path("name", profile.ChangeName.as_view(), name="name"),
+    path("email/change", address.ChangeAddress.as_view(), name="email-change"),
+    path("email/confirm", address.ConfirmAddress.as_view(), name="email-confirm"),
+    path("email/confirm/<str:token>", address.ConfirmLink.as_view(), name="email-confirm-link"),
+    path("email/undo", address.UndoAddress.as_view(), name="email-undo"),
+    path("email/undo/<str:token>", address.UndoLink.as_view(), name="email-undo-link"),
     path("disavow/confirm", disavowal.DisavowConfirm.as_view(), name="disavow-confirm"),
     path("disavow/<str:token>", disavowal.DisavowLink.as_view(), name="disavow"),
+    path("delete", deletion.DeleteAccount.as_view(), name="delete"),
+    path("delete/undo", deletion.KeepAccount.as_view(), name="delete-undo"),
+    path("delete/undo/confirm", deletion.UndoConfirm.as_view(), name="delete-undo-confirm"),
+    path("delete/undo/<str:token>", deletion.UndoLink.as_view(), name="delete-undo-link"),
+    path("unlock/confirm", unlocking.UnlockConfirm.as_view(), name="unlock-confirm"),
+    path("unlock/<str:token>", unlocking.UnlockLink.as_view(), name="unlock"),
     path("reauthenticate", reauthentication.Reauthenticate.as_view(), name="reauthenticate"),
+    path("2fa/totp/add", factors.AddApp.as_view(), name="totp-add"),
+    path("2fa/totp/confirm", factors.ConfirmApp.as_view(), name="totp-confirm"),
+    path("2fa/totp/qr.svg", factors.QrCode.as_view(), name="totp-qr"),
+    path("2fa/totp/<uuid:app_id>/remove", factors.RemoveApp.as_view(), name="totp-remove"),
+    path("2fa/recovery", factors.RecoveryCodes.as_view(), name="recovery-codes"),
+    path("2fa/recovery/download", factors.DownloadRecoveryCodes.as_view(), name="recovery-codes-download"),
+    path("2fa/recovery/new", factors.NewRecoveryCodes.as_view(), name="recovery-codes-new"),
     path("logout", sign_in.SignOut.as_view(), name="logout"),
+    path("activity", activity.Activity.as_view(), name="activity"),
+    path("activity/<int:event_id>/disavow", activity.DisavowActivity.as_view(), name="activity-disavow"),
     path("security", security.Security.as_view(), name="security"),
+    path("data", data.YourData.as_view(), name="data"),
+    path("consents", consents.Consents.as_view(), name="consents"),
+    path("consents/terms", consents.AgreeToTerms.as_view(), name="consents-terms"),
     path("terms", plain.Terms.as_view(), name="terms"),
     path("privacy", plain.Privacy.as_view(), name="privacy"),
+    path("password-policy", plain.PasswordPolicy.as_view(), name="password-policy"),
+    path("getting-started", plain.GettingStarted.as_view(), name="getting-started"),
     path("help", plain.Help.as_view(), name="help"),
 ]

@@ -12,6 +12,7 @@ from sessions_app.conf import app_settings as session_settings
 from sessions_app.reasons import RevokeReason
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+FEW_CODES = 3  # recovery codes: from here on new ones are asked for
 
 #: What the API calls a field, and what the page's form calls it.
 _FORM_FIELDS = {"accept_terms": "terms", "new_password": "password"}
@@ -31,6 +32,11 @@ _ENDS = {
     RevokeReason.LIMIT: gettext_lazy("You were signed out because you signed in on too many other devices."),
     RevokeReason.DISAVOWED: gettext_lazy("You were signed out because somebody said that this sign-in was not theirs."),
 }
+
+FACTORS_STAY = gettext_lazy(
+    "What was changed there of your authenticator apps and recovery codes stays, since you did not confirm with an "
+    "app. The link in the mail about that change undoes it."
+)
 
 
 def span(length: timedelta) -> str:
@@ -84,12 +90,14 @@ def wait_for_code(seconds: int) -> str:
 
 def codes_left(left: int) -> str:
     """Return what is said after a recovery code was used."""
+    if not left:
+        return _("You used your last recovery code. Make new ones now, so that you can get in without your phone.")
     said = ngettext(
         "You used a recovery code. Each works once, and %(n)d is left.",
         "You used a recovery code. Each works once, and %(n)d are left.",
         left,
-    )
-    return said % {"n": left}
+    ) % {"n": left}
+    return said if left > FEW_CODES else said + " " + _("Make new ones soon.")
 
 
 def ended(reason: RevokeReason | None) -> str:

@@ -10,10 +10,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from accounts import events, mails
+from accounts import events
 from accounts.conf import app_settings
 from accounts.models import Challenge, Method, User
-from accounts.services import codes, factors
+from accounts.services import codes, factors, tries
 from accounts.signals import announce, refuse
 from gatehouse import hashing, limits
 from gatehouse.client import Client
@@ -109,23 +109,15 @@ def refuse_unknown(client: Client, challenge: Challenge | None = None) -> NoRetu
 
 def _reserve(user: User, challenge: Challenge, method: Method, client: Client) -> None:
     """Count an answer against the account's day; when it is used up that is recorded, and the owner told once."""
-    try:
-        limits.take(None, ("code_account", str(user.pk)))
-    except limits.LimitReached as problem:
-        with transaction.atomic(durable=True):
-            if problem.usage.is_first_over and problem.retry_at:
-                mails.locked(user, client, until=problem.retry_at)
-            announce(
-                events.CodeFailed(
-                    client=client,
-                    user_id=str(user.pk),
-                    email=user.email,
-                    failure_reason=FailureReason.RATE_LIMITED,
-                    challenge_id=str(challenge.pk),
-                    method=method.value,
-                )
-            )
-        raise
+    refused = events.CodeFailed(
+        client=client,
+        user_id=str(user.pk),
+        email=user.email,
+        failure_reason=FailureReason.RATE_LIMITED,
+        challenge_id=str(challenge.pk),
+        method=method.value,
+    )
+    tries.count(("code_account", str(user.pk)), user=user, client=client, refused=refused)
 
 
 def _check_mailed(challenge: Challenge, code: str, now: datetime) -> None:
@@ -147,6 +139,9 @@ def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn
     wrong = reason == FailureReason.CODE_WRONG
     if not wrong:
         give_back(attempt)
+    if reason == FailureReason.CODE_EXPIRED:  # what was once too old stays so, though the clock be set back
+        same = Challenge.objects.filter(pk=attempt.challenge.pk, code_hash=attempt.challenge.code_hash)
+        same.update(code_expires_at=F("created_at"))
     spent = wrong and attempt.remaining == 0
     event = _failed(attempt, reason, client, remaining)
     if spent:

@@ -4,6 +4,7 @@
 2. Every account that decides is locked, all in one order, so that two who act on each other at once never wait for
    each other; the second then sees what the first has done, and is judged by it.
 3. A refusal is recorded outside of the transaction that it undoes.
+4. A super admin who asked to be erased counts for the last one no more: two of them would go one after the other.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from accounts import events, roles
 from accounts.models import Status, User
 from accounts.roles import Role
 from accounts.signals import refuse
+from gatehouse import cleaning
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason, SecurityEvent
 from gatehouse.problems import Problem
@@ -61,6 +63,23 @@ def holding(
         refuse(problem, failed)
 
 
+@contextmanager
+def leaving(*, user_id: UUID, wait: bool = True) -> Iterator[User | None]:
+    """Open the transaction in which an account goes by its owner's wish, and give it, locked and read anew.
+
+    None where there is no such account or, without *wait*, where somebody else holds it at this moment.
+    Raises conflict where no super admin would be left.
+    """
+    counts = User.objects.filter(pk=user_id, role=Role.SUPER_ADMIN, is_active=True).exists()
+    deciding = _super_admins() if counts else set()
+    with transaction.atomic(durable=True):
+        held = _lock({user_id} | deciding, wait=wait)
+        user = held.get(user_id)
+        if user is not None and user.is_active:
+            _keep_a_super_admin(user, held)
+        yield user
+
+
 def _check(found: dict[UUID, User], by: User, on: User, permission: str, gives: Role | None) -> None:
     """Judge by the accounts as they were *found*; raises _NotPermitted, and not_found where one is erased."""
     if by.pk == on.pk:
@@ -79,17 +98,20 @@ def _super_admins() -> set[UUID]:
     return set(User.objects.filter(role=Role.SUPER_ADMIN, status=Status.ACTIVE).values_list("pk", flat=True))
 
 
-def _lock(keys: set[UUID]) -> dict[UUID, User]:
-    no_key = connection.features.has_select_for_no_key_update  # rows that point to them may be written
-    found = User.objects.select_for_update(no_key=no_key).filter(pk__in=keys).order_by("pk")
-    return {user.pk: user for user in found}
+def _lock(keys: set[UUID], *, wait: bool = True) -> dict[UUID, User]:
+    if wait:
+        no_key = connection.features.has_select_for_no_key_update  # rows that point to them may be written
+        rows = User.objects.select_for_update(no_key=no_key)
+    else:
+        rows = cleaning.locked(User.objects.all())
+    return {user.pk: user for user in rows.filter(pk__in=keys).order_by("pk")}
 
 
 def _keep_a_super_admin(target: User, held: dict[UUID, User]) -> None:
     if target.pk not in held or held[target.pk].role != Role.SUPER_ADMIN:
         return
     others = (one for one in held.values() if one.pk != target.pk)
-    if not any(one.role == Role.SUPER_ADMIN and one.is_active for one in others):
+    if not any(one.role == Role.SUPER_ADMIN and one.is_active and not one.is_leaving for one in others):
         raise Problem("conflict", detail=_("This is the last super admin: make somebody else one first."))
 
 

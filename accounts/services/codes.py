@@ -7,7 +7,6 @@ secret waits in the outbox; the challenge holds a keyed hash of the newest one o
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
@@ -17,16 +16,13 @@ from django.utils.translation import gettext as _
 
 from accounts import events, mails
 from accounts.conf import app_settings
-from accounts.models import Challenge, Method, Status
+from accounts.models import Challenge, Method, Status, User
 from accounts.signals import announce, refuse
 from gatehouse import hashing, limits
 from gatehouse.client import Client
 from gatehouse.events import FailureReason
 from gatehouse.problems import Problem, validation
 from gatehouse.text import mask_email
-
-if TYPE_CHECKING:
-    from accounts.models import User
 
 
 @dataclass(frozen=True)
@@ -97,10 +93,10 @@ def next_code(challenge: Challenge, now: datetime) -> None:
     challenge.last_sent_at = now
 
 
-def count_send(user: "User", client: Client) -> None:
-    """Count a mailed code against the account; raises rate_limited, and records it."""
+def count_send(user: User, client: Client, *given_back: limits.Hit) -> None:
+    """Count a mailed code against the account, and give other hits back; raises rate_limited, and records it."""
     try:
-        limits.take(None, ("code_send_account", str(user.pk)))
+        limits.exchange(("code_send_account", str(user.pk)), *given_back)
     except limits.LimitReached as problem:
         refuse(problem, _not_sent(Challenge(user=user, email=user.email), client, FailureReason.RATE_LIMITED))
 
@@ -126,7 +122,7 @@ def found(challenge_id: UUID | str) -> Challenge | None:
         return None
 
 
-def owner_of(challenge: Challenge) -> "User":
+def owner_of(challenge: Challenge) -> User:
     """Return whose sign-in it is; raises challenge_expired where the account is gone."""
     if challenge.user is None:
         raise Problem("challenge_expired")
@@ -142,7 +138,7 @@ def cancel(challenge_id: UUID | str) -> None:
     Challenge.objects.filter(pk=key, consumed_at__isnull=True).update(expires_at=timezone.now())
 
 
-def cancel_all(*, user: "User") -> int:
+def cancel_all(*, user: User) -> int:
     """End every half-done sign-in of *user*; the caller holds the transaction.
 
     Each ends at its own beginning, so that an answer on its way, which read the clock before, comes too late as well.

@@ -1,5 +1,6 @@
 """Letting staff in for the first time: an account made for them, a link, a password and an authenticator app."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,15 +10,18 @@ from django.utils.translation import gettext as _
 
 from accounts import events, links, mails, passwords
 from accounts.conf import app_settings
-from accounts.models import Link, LinkPurpose, Status, TotpDevice, User
+from accounts.models import Link, LinkPurpose, Status, User
 from accounts.roles import STAFF_ROLES, Role
 from accounts.services import factors
-from accounts.services.passwords import replace_password
+from accounts.services.passwords import reason_of, replace_password
 from accounts.services.registration import checked_address
 from accounts.signals import announce, refuse
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
+from gatehouse.text import normalise_email
+from sessions_app import services as sessions
+from sessions_app.reasons import RevokeReason
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,13 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     """Make a staff account, or give one that was never set up a new link; see offer() for one that was promoted.
 
     Nobody sets another's password: the link lets its holder do that (ASVS 6.4.1, 6.4.6).
-    Raises validation_failed; conflict where the address has an account in use.
+    Raises validation_failed; conflict where the address has an account in use, or one left it and may take it back.
     """
     address = checked_address(email)
     if role not in STAFF_ROLES:
         raise validation("role", "invalid_choice", _("Choose a staff role"))
     now = timezone.now()
-    taken = Problem("conflict", detail=_("This address has an account already."))
+    taken = Problem("conflict", detail=_("This address has an account already, or one left it lately."))
     refused = events.StaffInvited(
         client=client,
         actor=actor,
@@ -49,7 +53,7 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     )
     try:
         with transaction.atomic(durable=True):
-            user = User.objects.by_address(address) or User(email=address)
+            user = User.objects.by_address(address) or _new(address, now)
             if user.is_staff and user.role == role and user.status == Status.ACTIVE and _may_enrol(user):
                 link = _issue(user, client, now)  # it was promoted, and lost the link of then
             elif user.status != Status.INACTIVE or user.email_verified:
@@ -80,7 +84,7 @@ def offer(*, user: User, client: Client, now: datetime) -> None:
     if not user.email_verified:
         _clear(user)
         user.save(update_fields=["password", "display_name", "updated_at"])
-    TotpDevice.objects.filter(user=user, confirmed=False).delete()
+    factors.drop_unconfirmed(user)
     mails.staff_enrolment(_issue(user, client, now), client)
 
 
@@ -95,22 +99,23 @@ def peek(token: str) -> User:
 def set_password(*, token: str, password: str, client: Client) -> factors.TotpSetup:
     """Set the password of the account that *token* enrols, and begin its app; the link stays open.
 
+    Like a reset, it ends every session of an account that is in use (ASVS 7.4.3).
+
     Raises token_invalid, token_expired, token_used, validation_failed.
     """
-    user = _enrolling(token, client)
-    try:
+    with _recording(token, client):
+        user = _open_link(token).user
         passwords.check_policy(password, about=(user.email, user.display_name))
-    except Problem as problem:
-        refuse(problem, _failed(client, user, FailureReason.WEAK_PASSWORD))
-    encoded = passwords.hash_new_password(password)
-    with transaction.atomic(durable=True):
-        held = User.objects.select_for_update().get(pk=user.pk)
-        _open_link(token)
-        now = timezone.now()
-        replace_password(user=held, encoded=encoded, client=client, now=now, keep=(LinkPurpose.ENROL,))
-        if held.status == Status.ACTIVE:
-            mails.password_changed(held, client, reset=True)
-        announce(events.FactorChanged(client=client, user_id=str(user.pk), factor="password", change="set"))
+        encoded = passwords.hash_new_password(password)
+        with transaction.atomic(durable=True):
+            held = User.objects.select_for_update().get(pk=user.pk)
+            _open_link(token)
+            now = timezone.now()
+            replace_password(user=held, encoded=encoded, client=client, now=now, keep=(LinkPurpose.ENROL,))
+            if held.status == Status.ACTIVE:
+                mails.password_changed(held, client, reset=True)
+                sessions.revoke_all(user=held, reason=RevokeReason.PASSWORD_RESET, client=client)
+            announce(events.FactorChanged(client=client, user_id=str(user.pk), factor="password", change="set"))
     return factors.begin_totp(user=user, name="", client=client)
 
 
@@ -127,36 +132,37 @@ def finish(*, token: str, code: str, client: Client) -> tuple[User, list[str]]:
     Raises token_invalid, token_expired, token_used, otp_invalid; a wrong code leaves the link open.
     """
     now = timezone.now()
-    user = _enrolling(token, client)
+    with _recording(token, client):
+        user = _open_link(token).user
     device = factors.pending_totp(user, now)
     if device is None or not user.password:
-        refuse(Problem("token_invalid"), _failed(client, user, FailureReason.FACTOR_MISSING))
-    try:
-        with transaction.atomic(durable=True):
-            links.consume(token=token, purpose=LinkPurpose.ENROL, now=now)
-            codes = factors.confirm(device=device, code=code, client=client, now=now)
-            held = User.objects.select_for_update().get(pk=user.pk)
-            held.email_verified_at = held.email_verified_at or now
-            held.set_status(Status.ACTIVE)
-            held.save(update_fields=["email_verified_at", "status", "is_active", "updated_at"])
-            announce(events.StaffEnrolled(client=client, user_id=str(held.pk), actor=Actor.user(held)))
-    except Problem as problem:
-        reason = FailureReason.CODE_WRONG if problem.code == "otp_invalid" else FailureReason(problem.code)
-        refuse(problem, _failed(client, user, reason))
+        owed = FailureReason.FACTOR_MISSING
+        failed = events.StaffEnrolled(client=client, user_id=str(user.pk), success=False, failure_reason=owed)
+        refuse(Problem("token_invalid"), failed)
+    with _recording(token, client), transaction.atomic(durable=True):
+        links.consume(token=token, purpose=LinkPurpose.ENROL, now=now)
+        codes = factors.confirm(device=device, code=code, client=client, now=now)
+        mails.factor_added(user, client)
+        held = User.objects.select_for_update().get(pk=user.pk)
+        sessions.revoke_all(user=held, reason=RevokeReason.FACTORS_CHANGED, client=client)
+        held.email_verified_at = held.email_verified_at or now
+        held.set_status(Status.ACTIVE)
+        held.save(update_fields=["email_verified_at", "status", "is_active", "updated_at"])
+        announce(events.StaffEnrolled(client=client, user_id=str(held.pk), actor=Actor.user(held)))
     return held, codes
 
 
-def _enrolling(token: str, client: Client) -> User:
-    """Return whose enrolment *token* opens; a link that opens nothing is recorded."""
-    try:
-        return _open_link(token).user
-    except Problem as problem:
-        refuse(problem, _failed(client, None, FailureReason(problem.code)))
+def _new(address: str, now: datetime) -> User:
+    if links.holding(normalise_email(address)[1], now) is not None:
+        raise Problem("conflict")
+    return User(email=address)
 
 
-def _failed(client: Client, user: User | None, reason: FailureReason) -> events.StaffEnrolled:
-    owner = str(user.pk) if user else None
-    return events.StaffEnrolled(client=client, user_id=owner, success=False, failure_reason=reason)
+def _recording(token: str, client: Client) -> AbstractContextManager[None]:
+    def tried(link: Link | None) -> events.StaffEnrolled:
+        return events.StaffEnrolled(client=client, user_id=links.owner_of(link))
+
+    return links.recording(token=token, purpose=LinkPurpose.ENROL, event=tried, reason=reason_of)
 
 
 def _open_link(token: str) -> Link:

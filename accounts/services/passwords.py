@@ -1,8 +1,8 @@
 """Passwords: one place that puts a new one in force, and changing one by whoever knows it.
 
 1. Whatever a new password ends, it ends in its own transaction: sessions, trust, half-done sign-ins, other links.
-2. Links that disavow a sign-in stay open: they only take away, and whoever came in by a stolen password must not be
-   able to close them by changing it.
+2. Links that disavow a sign-in, or undo a deletion or a change of the address, stay open: they take away, or keep, no
+   more than that, and whoever came in by a stolen password must not be able to close them by changing it.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import events, links, mails, passwords
 from accounts.conf import app_settings
 from accounts.models import LinkPurpose, User
-from accounts.services import codes, reauthentication
+from accounts.services import codes, own_account, reauthentication
 from accounts.signals import announce, refuse
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
@@ -26,13 +26,14 @@ from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
 
 
+@own_account.changes_account
 def change_password(
     *, user: User, session: Session, current: str, new: str, client: Client, revoke_others: bool = True
 ) -> None:
     """Set a new password for *user*, who knows the present one; *session* goes on, and no device is trusted any more.
 
-    Raises invalid_credentials, rate_limited, validation_failed, session_revoked, service_unavailable.
-    ASVS 6.2.2, 6.2.3, 7.4.3.
+    Raises permission_denied, invalid_credentials, rate_limited, validation_failed, session_revoked,
+    service_unavailable. ASVS 6.2.2, 6.2.3, 7.4.3.
     """
     known = User.objects.get(pk=user.pk)
     reauthentication.confirm_password(user=known, session=session, password=current, client=client)
@@ -43,9 +44,7 @@ def change_password(
         encoded = passwords.hash_new_password(new)
         now = timezone.now()
         with transaction.atomic(durable=True):
-            held = User.objects.select_for_update().get(pk=known.pk)
-            if not held.is_active or not Session.objects.live(now).filter(pk=session.pk).exists():
-                raise Problem("session_revoked")
+            held = own_account.hold(user=known, session=session)
             if held.password_changed_at != known.password_changed_at:  # by another request, since it was compared
                 raise Problem("invalid_credentials")
             replace_password(user=held, encoded=encoded, client=client, now=now)
@@ -66,7 +65,7 @@ def replace_password(
     user.replace_password(encoded, now)
     user.save(update_fields=["password", "password_changed_at", "updated_at"])
     sessions.forget_state(user=user)
-    links.close_all(user=user, but=(LinkPurpose.DISAVOW, *keep))
+    links.close_all(user=user, but=(*links.LASTING, *keep))
     codes.cancel_all(user=user)
     devices.forget(user=user, client=client)
 
@@ -74,7 +73,7 @@ def replace_password(
 def queue_reset(*, user: User, client: Client) -> None:
     """Mail *user* a link that sets a new password, in the caller's transaction; an earlier one is closed.
 
-    FEATURES 19; ASVS 6.4.3.
+    ASVS 6.4.3.
     """
     life = app_settings().RESET_TTL
     link = links.issue(user=user, purpose=LinkPurpose.RESET, life=life, client=client, now=timezone.now())

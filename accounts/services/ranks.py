@@ -25,7 +25,7 @@ def change_role(*, target: User, by: User, role: Role | str, reason: str, client
        mailed code, or a trusted device, has opened. What else is raised goes on, and its next token names the new role.
     2. Who becomes staff without an authenticator app is mailed an enrolment link, and comes in by nothing else.
     Raises validation_failed (no reason, no such role), role_not_allowed, self_action_forbidden, conflict (the same
-    role, a deleted account, the last super admin, a disabled account that would become staff). FEATURES 31, 38.
+    role, a deleted account, the last super admin, a disabled account that would become staff).
     """
     reason, role = checked_reason(reason), _known(role)
     failed = _changed(target, by, client, reason, target.role, success=False, failure_reason=FailureReason.CONFLICT)
@@ -65,10 +65,12 @@ def _check(user: User, role: Role, *, joins: bool) -> None:
 
 
 def _sign_out(user: User, by: User, client: Client) -> int:
-    """End the sessions, the half-done sign-ins and the trust that the role before was enough for."""
-    ended = sessions.revoke_all(user=user, reason=RevokeReason.ROLE_CHANGED, client=client, actor=Actor.user(by))
+    """End the sessions, the half-done sign-ins, changes of the address and trust that the role before sufficed for."""
+    actor = Actor.user(by)
+    ended = sessions.revoke_all(user=user, reason=RevokeReason.ROLE_CHANGED, client=client, actor=actor)
     codes.cancel_all(user=user)
-    devices.forget(user=user, client=client)
+    links.close(user=user, purpose=LinkPurpose.ADDRESS)
+    devices.forget(user=user, client=client, actor=actor)
     return ended
 
 

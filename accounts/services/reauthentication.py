@@ -1,13 +1,14 @@
 """Proving again who one is, before something dangerous."""
 
+from dataclasses import replace
 from typing import NoReturn
 
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import events, mails, passwords
+from accounts import events, passwords
 from accounts.models import Method, User
-from accounts.services import factors
+from accounts.services import factors, tries
 from accounts.services.gate import Entry, may_enter
 from accounts.signals import announce, refuse
 from gatehouse import limits
@@ -16,6 +17,22 @@ from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem
 from sessions_app import services as sessions
 from sessions_app.models import Door, Session
+
+_STRONG = frozenset({Method.TOTP.value, Method.RECOVERY.value})
+
+
+def owes_app(*, user: User, session: Session) -> bool:
+    """Tell whether the newest proof in *session* was made without the app that *user* has set up.
+
+    Asked before a change of factors or of the address: whoever has a password and a session only changes neither
+    (ASVS 7.5.1). How old that proof may be, Principal.is_fresh says.
+    """
+    return not _STRONG.intersection(session.factors[-1:]) and factors.has_app(user)
+
+
+def app_missing() -> Problem:
+    """Return the refusal of whoever proved themselves without the app."""
+    return Problem("factor_required", methods=[Method.TOTP.value, Method.RECOVERY.value])
 
 
 def reauthenticate(
@@ -27,13 +44,12 @@ def reauthenticate(
     Raises invalid_credentials, otp_invalid, factor_required, rate_limited, session_revoked, service_unavailable.
     """
     now = timezone.now()
-    tries = [_take_password(user, session, password, client)]
+    hits = [_take_password(user, session, password, client)]
     if code is None and (user.is_staff or session.door == Door.STAFF) and factors.has_app(user):
-        missing = Problem("factor_required", methods=[Method.TOTP.value, Method.RECOVERY.value])
-        _refuse(missing, user, session, client, FailureReason.FACTOR_MISSING)
+        _refuse(app_missing(), user, session, client, FailureReason.FACTOR_MISSING)
     if code is not None:  # wrong codes of an account are counted together, wherever they are given
-        tries.append(("code_account", str(user.pk)))
-        _count(tries[-1], user, session, client)
+        hits.append(("code_account", str(user.pk)))
+        _count(hits[-1], user, session, client)
     proved = ["password"]
     with transaction.atomic(durable=True):
         if code is not None and factors.use_code(user=user, method=method, code=code, client=client, now=now):
@@ -43,7 +59,7 @@ def reauthenticate(
             announce(_event(user, session, client, tuple(proved)))
     if code is not None and len(proved) == 1:
         _refuse(Problem("otp_invalid"), user, session, client, FailureReason.CODE_WRONG)
-    limits.release(*tries)
+    limits.release(*hits)
 
 
 def confirm_password(*, user: User, session: Session, password: str, client: Client) -> None:
@@ -70,13 +86,7 @@ def _take_password(user: User, session: Session, password: str, client: Client) 
 
 def _count(hit: tuple[str, str], user: User, session: Session, client: Client) -> None:
     """Count a try; when too many were made, that is recorded and the owner told once."""
-    try:
-        limits.take(None, hit)
-    except limits.LimitReached as problem:
-        if problem.usage.is_first_over and problem.retry_at:
-            with transaction.atomic(durable=True):
-                mails.locked(user, client, until=problem.retry_at)
-        _refuse(problem, user, session, client, FailureReason.RATE_LIMITED)
+    tries.count(hit, user=user, client=client, refused=_failed(user, session, client, FailureReason.RATE_LIMITED))
 
 
 def _event(user: User, session: Session, client: Client, proved: tuple[str, ...]) -> events.Reauthenticated:
@@ -90,14 +100,8 @@ def _event(user: User, session: Session, client: Client, proved: tuple[str, ...]
 
 
 def _refuse(problem: Problem, user: User, session: Session, client: Client, reason: FailureReason) -> NoReturn:
-    refuse(
-        problem,
-        events.Reauthenticated(
-            client=client,
-            user_id=str(user.pk),
-            actor=Actor.user(user),
-            session_id=str(session.pk),
-            success=False,
-            failure_reason=reason,
-        ),
-    )
+    refuse(problem, _failed(user, session, client, reason))
+
+
+def _failed(user: User, session: Session, client: Client, reason: FailureReason) -> events.Reauthenticated:
+    return replace(_event(user, session, client, ()), success=False, failure_reason=reason)

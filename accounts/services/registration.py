@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _
 from accounts import events, links, mails, passwords
 from accounts.conf import app_settings
 from accounts.links import LinkState
-from accounts.models import Consent, Link, LinkPurpose, Mail, Status, User
+from accounts.models import Link, LinkPurpose, Mail, Status, User
 from accounts.roles import Role
+from accounts.services import consents
 from accounts.signals import announce, refuse, user_registered, user_verified
 from gatehouse import limits
 from gatehouse.client import Client
+from gatehouse.deadlocks import again_after_deadlock
 from gatehouse.events import Actor, FailureReason
 from gatehouse.problems import Problem, validation
 from gatehouse.text import InvalidEmail, normalise_email
@@ -30,8 +32,16 @@ class LinkView:
     asked_at: datetime | None = None
 
 
-def register(*, email: str, password: str, accept_terms: bool, client: Client, display_name: str = "") -> None:
-    """Make an account that waits for its address to be proved, and mail the link.
+def register(
+    *,
+    email: str,
+    password: str,
+    accept_terms: bool,
+    client: Client,
+    display_name: str = "",
+    agreed: tuple[str, ...] = (),
+) -> None:
+    """Make an account that waits for its address to be proved, and mail the link; *agreed* is what else was ticked.
 
     The caller learns nothing about whether the address has an account: its owner is mailed instead, and one hash
     is computed either way. A sign-up for an address that was never proved replaces the earlier one's password and
@@ -44,15 +54,15 @@ def register(*, email: str, password: str, accept_terms: bool, client: Client, d
         refuse(closed, _refused(address, client, FailureReason.CLOSED))
     if not accept_terms:
         raise validation("accept_terms", "required", _("Agree to the terms to create an account"))
+    consents.check_offered(agreed)
     try:
         passwords.check_policy(password, about=(address, display_name))
     except Problem as problem:
         refuse(problem, _refused(address, client, FailureReason.WEAK_PASSWORD))
     encoded = passwords.hash_new_password(password)
-    for _attempt in range(2):  # two sign-ups at once: the second finds the first one's row
+    for _attempt in range(3):  # another sign-up's row is found the second time, and may have made way to a proof then
         try:
-            with transaction.atomic(durable=True):
-                return _write(address, encoded, display_name, client)
+            return _write_whole(address, encoded, display_name, agreed, client)
         except IntegrityError:
             continue
     raise Problem("service_unavailable", retry_after=1)
@@ -61,29 +71,29 @@ def register(*, email: str, password: str, accept_terms: bool, client: Client, d
 def verify_email(*, token: str, client: Client) -> User:
     """Take the proof that a link gives, and open the account for signing in.
 
-    Raises token_invalid, token_expired, token_used. FEATURES 18, ASVS 6.5.1.
+    Raises token_invalid, token_expired, token_used. ASVS 6.5.1.
     """
     now = timezone.now()
-    try:
-        with transaction.atomic(durable=True):
-            link = links.consume(token=token, purpose=LinkPurpose.VERIFY, now=now)
-            user = User.objects.select_for_update().get(pk=link.user_id)
-            enrolling = user.is_staff and user.status == Status.INACTIVE  # staff come in by their own link only
-            if user.email != link.email or user.status == Status.DELETED or enrolling:
-                raise Problem("token_invalid")
-            user.email_verified_at = user.email_verified_at or now
-            if user.status == Status.INACTIVE:
-                user.set_status(Status.ACTIVE)
-            user.save(update_fields=["email_verified_at", "status", "is_active", "updated_at"])
-            announce(events.AddressVerified(client=client, user_id=str(user.pk), email=user.email))
-            transaction.on_commit(lambda: user_verified.send_robust(User, user=user, client=client))
-            return user
-    except Problem as problem:
-        found = links.find(token=token, purpose=LinkPurpose.VERIFY)
-        reason = links.why_invalid(found) if problem.code == "token_invalid" else FailureReason(problem.code)
-        owner = str(found.user_id) if found else None
-        failed = events.AddressVerified(client=client, user_id=owner, success=False, failure_reason=reason)
-        refuse(problem, failed)
+
+    def tried(link: Link | None) -> events.AddressVerified:
+        return events.AddressVerified(client=client, user_id=links.owner_of(link))
+
+    with (
+        links.recording(token=token, purpose=LinkPurpose.VERIFY, event=tried),
+        transaction.atomic(durable=True),
+    ):
+        link = links.consume(token=token, purpose=LinkPurpose.VERIFY, now=now)
+        user = User.objects.select_for_update().get(pk=link.user_id)
+        enrolling = user.is_staff and user.status == Status.INACTIVE  # staff come in by their own link only
+        if user.email != link.email or user.status == Status.DELETED or enrolling:
+            raise Problem("token_invalid")
+        user.email_verified_at = user.email_verified_at or now
+        if user.status == Status.INACTIVE:
+            user.set_status(Status.ACTIVE)
+        user.save(update_fields=["email_verified_at", "status", "is_active", "updated_at"])
+        announce(events.AddressVerified(client=client, user_id=str(user.pk), email=user.email))
+        transaction.on_commit(lambda: user_verified.send_robust(User, user=user, client=client))
+        return user
 
 
 def resend_verification(*, email: str, client: Client) -> None:
@@ -130,23 +140,24 @@ def peek_verification(token: str) -> LinkView:
     link = links.find(token=token, purpose=LinkPurpose.VERIFY)
     if link is None:
         return LinkView(LinkState.UNKNOWN)
-    if link.used_at is not None:
-        return LinkView(LinkState.USED, link.email)
-    if link.open_key is None:
-        newer = Link.objects.filter(user=link.user, purpose=link.purpose, created_at__gt=link.created_at)
-        newest = newer.order_by("-created_at").values_list("created_at", flat=True).first()
-        return LinkView(LinkState.SUPERSEDED, link.email, newest)
-    state = LinkState.EXPIRED if link.is_expired(timezone.now()) else LinkState.OPEN
-    return LinkView(state, link.email, asked_at=link.user.terms_given_at)
+    match links.state_of(link, timezone.now()):
+        case LinkState.USED:
+            return LinkView(LinkState.USED, link.email)
+        case LinkState.SUPERSEDED:
+            newer = Link.objects.filter(user=link.user, purpose=link.purpose, created_at__gt=link.created_at)
+            newest = newer.order_by("-created_at").values_list("created_at", flat=True).first()
+            return LinkView(LinkState.SUPERSEDED, link.email, newest)
+        case state:
+            return LinkView(state, link.email, asked_at=link.user.terms_given_at)
 
 
-def checked_address(email: str) -> str:
-    """Return *email* as it is kept; raises validation_failed."""
+def checked_address(email: str, *, field: str = "email") -> str:
+    """Return *email* as it is kept; raises validation_failed, at *field*."""
     try:
         return normalise_email(email)[0]
     except InvalidEmail:
         words = _("Enter an email address in the correct format, like name@example.com")
-        raise validation("email", "invalid", words) from None
+        raise validation(field, "invalid", words) from None
 
 
 def _refused(address: str, client: Client, reason: FailureReason) -> events.UserRegistered:
@@ -156,29 +167,31 @@ def _refused(address: str, client: Client, reason: FailureReason) -> events.User
     )
 
 
-def _write(address: str, encoded: str, display_name: str, client: Client) -> None:
+@again_after_deadlock  # an erasure holds the row by its key, and takes the address from it
+def _write_whole(address: str, encoded: str, display_name: str, agreed: tuple[str, ...], client: Client) -> None:
+    with transaction.atomic(durable=True):
+        _write(address, encoded, display_name, agreed, client)
+
+
+def _write(address: str, encoded: str, display_name: str, agreed: tuple[str, ...], client: Client) -> None:
     """Write the account and its mail, or the mail to whom the address belongs. Expects a transaction."""
-    now = timezone.now()
-    same = User.objects.filter(email_key=normalise_email(address)[1])
-    user = same.select_for_update().first()  # whoever proves the address at this moment waits, or was first
-    if user is not None and user.status != Status.INACTIVE:
-        if user.status != Status.DELETED:
-            mails.already_registered(user, client)
-        announce(_refused(address, client, FailureReason.ALREADY_REGISTERED))
+    now, key = timezone.now(), normalise_email(address)[1]
+    # whoever proves the address at this moment, or leaves it, waits, or was first
+    user = User.objects.filter(email_key=key).select_for_update().first()
+    reason = _turn_away(user, key, client, now)
+    if reason is not None:
+        announce(_refused(address, client, reason))
         return
     if user is None:
         user = User(email=address)
         user.set_role(Role.USER)
         user.set_status(Status.INACTIVE)
-    elif user.is_staff:  # invited staff finish by their own link, never by a stranger's sign-up
-        announce(_refused(address, client, FailureReason.ALREADY_REGISTERED))
-        return
     version = app_settings().TERMS_VERSION
     user.email, user.display_name = address, display_name
     user.replace_password(encoded, now)
     user.terms_version, user.terms_given_at = version, now
     user.save()
-    Consent.objects.create(user=user, version=version, granted=True, at=now, ip=client.ip)
+    consents.sign_up(user=user, agreed=agreed, client=client, now=now)
     life = app_settings().VERIFY_TTL
     mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
     announce(
@@ -191,3 +204,18 @@ def _write(address: str, encoded: str, display_name: str, client: Client) -> Non
         )
     )
     transaction.on_commit(lambda: user_registered.send_robust(User, user=user, client=client))
+
+
+def _turn_away(user: User | None, key: str, client: Client, now: datetime) -> FailureReason | None:
+    """Mail whom the address belongs to; return why nobody signs up with it, or None where it is free."""
+    if user is None:
+        left = links.holding(key, now)
+        if left is None:
+            return None
+        mails.address_held(left, client)
+        return FailureReason.ADDRESS_HELD
+    if user.status == Status.INACTIVE:  # invited staff finish by their own link, never by a stranger's sign-up
+        return FailureReason.ALREADY_REGISTERED if user.is_staff else None
+    if user.status != Status.DELETED:
+        mails.already_registered(user, client)
+    return FailureReason.ALREADY_REGISTERED

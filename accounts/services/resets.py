@@ -15,12 +15,12 @@ from enum import StrEnum
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import events, links, lockout, mails, passwords
+from accounts import events, links, mails, passwords
 from accounts.models import Link, LinkPurpose, Mail, Method, RecoveryCode, Status, TotpDevice, User
-from accounts.services import factors
+from accounts.services import factors, lockouts, tries
 from accounts.services.passwords import queue_reset, reason_of, replace_password, reused
 from accounts.services.registration import checked_address
-from accounts.signals import announce, refuse, user_verified
+from accounts.signals import announce, user_verified
 from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
@@ -50,7 +50,7 @@ def request_reset(*, email: str, client: Client) -> None:
     """Ask for a link that sets a new password.
 
     Looks nothing up. An address that was asked for too often is answered alike, and mailed nothing more: the newest
-    of its links still works. Raises validation_failed. FEATURES 19.
+    of its links still works. Raises validation_failed.
     """
     address = checked_address(email)
     asked = events.ResetRequested(client=client, email=address, actor=Actor.anonymous())
@@ -108,10 +108,14 @@ def reset_password(
     An address that was never proved is proved by this, and what was set up without that proof goes. A refused
     password, a missing or a wrong code leaves the link open; a wrong code counts against the account's day.
     Raises token_invalid, token_expired, token_used, validation_failed, factor_required, otp_invalid (with
-    ``attempts_remaining``), rate_limited, service_unavailable. FEATURES 19; ASVS 6.4.3, 6.5.1, 7.4.3.
+    ``attempts_remaining``), rate_limited, service_unavailable. ASVS 6.4.3, 6.5.1, 7.4.3.
     """
     now = timezone.now()
-    with _recording(token, client):
+
+    def tried(link: Link | None) -> events.PasswordReset:
+        return _event(link.user if link else None, client)
+
+    with links.recording(token=token, purpose=LinkPurpose.RESET, event=tried, reason=reason_of):
         user = _open_link(token, now).user
         passwords.check_policy(new_password, about=(user.email, user.display_name), field="new_password")
         code = _code_owed(user, code)
@@ -130,7 +134,7 @@ def reset_password(
                 mails.password_changed(held, client, reset=True)
                 ended = sessions.revoke_all(user=held, reason=RevokeReason.PASSWORD_RESET, client=client)
                 announce(_event(held, client, sessions_ended=ended))
-    lockout.lift(email_key=held.email_key)  # what was guessed at is in force no more
+    lockouts.lift(held)  # what was guessed at is in force no more
     return held
 
 
@@ -187,13 +191,7 @@ def _counting(user: User, code: str | None, client: Client) -> Iterator[int]:
         yield 0
         return
     hit = ("code_account", str(user.pk))
-    try:
-        left = limits.take(None, hit)[0].remaining
-    except limits.LimitReached as problem:
-        if problem.usage.is_first_over and problem.retry_at:
-            with transaction.atomic(durable=True):
-                mails.locked(user, client, until=problem.retry_at)
-        raise
+    left = tries.count(hit, user=user, client=client)
     try:
         yield left
     except Problem as problem:
@@ -216,34 +214,10 @@ def _prove_address(held: User, client: Client, now: datetime) -> None:
     transaction.on_commit(lambda: user_verified.send_robust(User, user=held, client=client))
 
 
-@contextmanager
-def _recording(token: str, client: Client) -> Iterator[None]:
-    """Record a refused reset, under the account that the link belongs to."""
-    try:
-        yield
-    except Problem as problem:
-        reason = reason_of(problem)
-        if reason is None:
-            raise
-        link = links.find(token=token, purpose=LinkPurpose.RESET)
-        if reason == FailureReason.TOKEN_INVALID:
-            reason = links.why_invalid(link)
-        refuse(problem, _event(link.user if link else None, client, success=False, failure_reason=reason))
-
-
-def _event(
-    user: User | None,
-    client: Client,
-    *,
-    sessions_ended: int = 0,
-    success: bool = True,
-    failure_reason: FailureReason | None = None,
-) -> events.PasswordReset:
+def _event(user: User | None, client: Client, *, sessions_ended: int = 0) -> events.PasswordReset:
     return events.PasswordReset(
         client=client,
         user_id=str(user.pk) if user else None,
         email=user.email if user else None,
         sessions_ended=sessions_ended,
-        success=success,
-        failure_reason=failure_reason,
     )

@@ -13,15 +13,15 @@ from django.utils import timezone
 from accounts import events, links, lockout, mails, passwords
 from accounts.conf import app_settings
 from accounts.models import Challenge, ChallengePurpose, LinkPurpose, Method, Status, User
-from accounts.services import answers, codes, disavowal, registration
+from accounts.services import answers, codes, disavowal, lockouts, registration
 from accounts.services.gate import TAKEN, Entry, Overtaken, find, hold, is_known, may_enter
 from accounts.signals import announce, refuse, user_signed_in
+from gatehouse import prepared
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
 from gatehouse.limits import LimitReached, Usage
 from gatehouse.problems import Problem
 from gatehouse.signals import note_limit
-from gatehouse.text import InvalidEmail, normalise_email
 from sessions_app import devices
 from sessions_app import services as sessions
 from sessions_app.models import Device, Door, Session, Transport
@@ -62,6 +62,7 @@ class Arrival:
     transport: Transport
     client: Client
     device_token: str | None = field(default=None, repr=False)
+    unlock_token: str | None = field(default=None, repr=False)  # accounts/services/lockouts.py
     keep: bool = True
     usages: dict[str, Usage] = field(default_factory=dict, repr=False)  # told to the client: gatehouse.limits.usages_of
 
@@ -73,13 +74,14 @@ def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
     """Take the first step of a sign-in: one hash whatever the address, then what the gate says.
 
     Raises rate_limited, account_locked, invalid_credentials, account_disabled, factor_required, service_unavailable.
-    FEATURES 11, 22; ASVS 6.3.1, 6.3.3, 6.3.8.
+    ASVS 6.3.1, 6.3.3, 6.3.8.
     """
     now = timezone.now()
-    address, key = _address(email)
+    address, key = lockout.named(email)
     user = find(address)
     trusted = devices.is_trusted(user=user, token=arrival.device_token, now=now) if user else None
-    reservation = _reserve(user, address, key, trusted, arrival)
+    let_past = lockouts.let_past(user=user, token=arrival.unlock_token, now=now)
+    reservation = _reserve(user, address, key, trusted, let_past, arrival)
     right, fresh = passwords.verify(password, user.password if user else None)
     if user is None or not right or user.status == Status.DELETED:
         reservation.record_failure()
@@ -89,7 +91,10 @@ def begin(*, email: str, password: str, arrival: Arrival) -> SignInStep:
     if entry == Entry.UNKNOWN:  # nobody of this door: told, counted and recorded like a wrong password
         reservation.record_failure()
         _refuse(Problem("invalid_credentials"), arrival, user, address, FailureReason.NOT_PERMITTED)
-    reservation.release()
+    if entry == Entry.MAILED_CODE:
+        codes.count_send(user, arrival.client, *reservation.hits)
+    else:
+        reservation.release()
     if fresh is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=fresh)
     match entry:
@@ -133,39 +138,26 @@ def answer(
 
 
 def _reserve(
-    user: User | None, address: str, key: str, trusted: Device | None, arrival: Arrival
+    user: User | None, address: str, key: str, trusted: Device | None, link: UUID | None, arrival: Arrival
 ) -> lockout.Reservation:
     """Reserve a try of the password; a lockout is recorded, and its owner mailed once."""
     client, ip_limit = arrival.client, _IP_LIMITS[arrival.door]
-    device = str(trusted.pk) if trusted else None
+    device = trusted.pk if trusted else None
     try:
-        return lockout.reserve(email_key=key, client=client, device_id=device, ip_limit=ip_limit, usages=arrival.usages)
+        return lockout.reserve(
+            email_key=key, client=client, ip_limit=ip_limit, usages=arrival.usages, device=device, link=link
+        )
     except LimitReached as problem:
         if problem.usage.limit.name == ip_limit:
             if problem.usage.is_first_over:
                 note_limit(client, ip_limit)
             raise
-        first, until = problem.usage.is_first_over, problem.retry_at
-        locked = events.SignInLimitReached if first else events.SignInLocked
-        with transaction.atomic(durable=True):
-            if first and until and user is not None and user.status == Status.ACTIVE:
-                mails.locked(user, client, until=until)
-            announce(
-                locked(
-                    client=client,
-                    user_id=str(user.pk) if user else None,
-                    email=address,
-                    failure_reason=FailureReason.LOCKED,
-                    door=arrival.door.value,
-                )
-            )
+        lockouts.record(problem, user=user, address=address, door=arrival.door.value, client=client)
         raise
 
 
 def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetime) -> CodeNeeded:
     """Keep the half-done sign-in in the database and, where it is a mailed code, queue the mail."""
-    if Method.EMAIL in methods:
-        codes.count_send(user, arrival.client)
     challenge = Challenge(
         user=user,
         purpose=ChallengePurpose.STAFF if arrival.door == Door.STAFF else ChallengePurpose.SIGN_IN,
@@ -181,7 +173,7 @@ def _challenge(user: User, methods: list[Method], arrival: Arrival, now: datetim
     with _holding(user, arrival):
         if Method.EMAIL in methods:
             codes.next_code(challenge, now)
-        challenge.save(force_insert=True)
+        prepared.insert(challenge)
         if Method.EMAIL in methods:
             mails.code(challenge, arrival.client)
         announce(
@@ -218,6 +210,8 @@ def _enter(user: User, arrival: Arrival, now: datetime) -> SignInStep:
         factors = ["password", "device"] if trusted else ["password"]
         signed_in = _open(user, factors, arrival, now, trust=False) if entry == Entry.ENTER else None
     if signed_in is None:
+        if entry == Entry.MAILED_CODE:
+            codes.count_send(user, client)
         return _challenge(user, list(TAKEN[entry]), arrival, now)
     lockout.forget_failures(email_key=user.email_key, client=client)
     return signed_in
@@ -269,14 +263,6 @@ def _ask_for_proof(user: User, address: str, arrival: Arrival, now: datetime) ->
             mails.verify(links.issue(user=user, purpose=LinkPurpose.VERIFY, life=life, client=client, now=now), client)
         announce(_failure(arrival, user, address, FailureReason.UNVERIFIED))
     return AddressUnverified(user.email)
-
-
-def _address(email: str) -> tuple[str, str]:
-    """Return the address and its key; what is no address gets a key all the same, and is counted like one."""
-    try:
-        return normalise_email(email)
-    except InvalidEmail:
-        return email[:254], email[:254].casefold()
 
 
 def _reason(user: User | None) -> FailureReason:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from corsheaders.defaults import default_headers
 
-from config import caches, databases, env, keys, mail
+from config import caches, databases, env, keys, mail, storage
 from config.env import BASE_DIR
 from gatehouse.logs import logging_config
 
@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "sessions_app.middleware.PageSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.middleware.TermsMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -100,8 +101,9 @@ RATELIMIT_USE_CACHE = "limits"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
+STORAGES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "exports": storage.private(ENV.text("EXPORT_DIR") or VAR_DIR / "exports"),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
@@ -111,8 +113,10 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = [
     "accounts.hashers.Argon2id",
-    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",  # these two verify older hashes, which are then upgraded
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",  # these verify older hashes, which are then upgraded
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "accounts.hashers.PlainBcrypt",
+    "accounts.hashers.PasslibPBKDF2",
 ]
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "accounts:security"
@@ -223,14 +227,20 @@ SESSIONS: dict[str, Any] = {
     "CACHE_URL": caches.session_cache(ENV),
     **ENV.overrides("SESSIONS"),
 }
-ACCOUNTS: dict[str, Any] = ENV.overrides("ACCOUNTS")
+ACCOUNTS: dict[str, Any] = {
+    "ACTIVITY": "audit.queries.events",
+    "ERASERS": ("audit.privacy.erase",),
+    **ENV.overrides("ACCOUNTS"),
+}
 AUDIT: dict[str, Any] = {
+    "KEYS": KEYS["AUDIT_KEY"],
     "SOURCES": (
         "gatehouse.signals.security_event",
         "sessions_app.signals.security_event",
         "accounts.signals.security_event",
         "adminpanel.signals.security_event",
-    )
+    ),
+    **ENV.overrides("AUDIT"),
 }
 
 # -- Mail and logs ------------------------------------------------------------------------------------------------

@@ -2,13 +2,10 @@
 
 from config.refusals import refuse
 from config.settings.base import *
-from config.settings.base import ALLOWED_HOSTS, ENV, TEMPLATES, VAR_DIR
+from config.settings.base import ALLOWED_HOSTS, ENV, STORAGES, TEMPLATES, VAR_DIR
 
 ALLOWED_HOSTS = list(dict.fromkeys([*ALLOWED_HOSTS, "localhost", "127.0.0.1", "[::1]"]))
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 TEMPLATES[0].pop("APP_DIRS")

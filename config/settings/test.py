@@ -18,7 +18,7 @@ env.isolate(
 )
 
 from config.settings.base import *  # noqa: E402 - the environment is cut off first
-from config.settings.base import CACHES, TEMPLATES, VAR_DIR  # noqa: E402
+from config.settings.base import CACHES, STORAGES, TEMPLATES, VAR_DIR  # noqa: E402
 
 ENGINE = env.testing("TEST_DATABASE", "sqlite")
 _URLS = {
@@ -41,10 +41,8 @@ DATABASES = {"default": _database()}
 for _cache in CACHES.values():
     _cache["KEY_PREFIX"] = f"{_cache.get('KEY_PREFIX', 'gatehouse')}-test-{os.getpid()}"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1", "[::1]"]
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
+STORAGES["exports"] = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

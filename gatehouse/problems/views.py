@@ -5,8 +5,8 @@ from contextlib import suppress
 
 from django.http import HttpRequest, HttpResponse
 
+from gatehouse import limits
 from gatehouse.client import client_of
-from gatehouse.limits import LimitReached, take
 from gatehouse.signals import note_forgery
 
 from .answers import is_api, problem_page, problem_response
@@ -35,8 +35,8 @@ def handler500(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     client = client_of(request)
-    with suppress(LimitReached):  # a flood of them fills no trail
-        take(None, ("invalid_token_ip", client.network))
+    with suppress(limits.LimitReached):  # a flood of them fills no trail
+        limits.take(None, ("invalid_token_ip", client.network))
         note_forgery(client, request.resolver_match.route if request.resolver_match else "")
     return _answer(Problem("csrf_failed"), request)
 

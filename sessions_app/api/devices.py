@@ -6,28 +6,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gatehouse import limits
-from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
-from sessions_app import access
 from sessions_app import services as sessions
+from sessions_app.api.own import OwnView
 from sessions_app.api.serializers import DeviceListSerializer, DeviceNameSerializer, DeviceSerializer
-from sessions_app.models import Device, Session
+from sessions_app.models import Device
 from sessions_app.shapes import device_shape
 
 
-class OwnDevicesView(StrictAPIView):
-    """The base of views about the devices of whoever asks."""
-
-    authentication_classes = access.AUTHENTICATION
-    permission_classes = (access.RequiredUser,)
-
-    @property
-    def current(self) -> Session:
-        return access.session_of(self.request)
-
-
-class DevicesView(OwnDevicesView):
+class DevicesView(OwnView):
     """List the devices that the account was used from, the one at hand first; or know none of them any more."""
 
     @extend_schema(responses={200: DeviceListSerializer, **problems(400, 401, 403, 405, 406, 429, 500, 503)})
@@ -42,11 +30,12 @@ class DevicesView(OwnDevicesView):
         responses={204: None, **problems(400, 401, 403, 405, 406, 413, 415, 429, 500, 503)},
     )
     def delete(self, request: Request) -> Response:
+        self.body(request)
         sessions.remove_devices(user=request.user, client=client_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class DeviceView(OwnDevicesView):
+class DeviceView(OwnView):
     """Give one device a name, or know it no more."""
 
     @extend_schema(
@@ -66,5 +55,6 @@ class DeviceView(OwnDevicesView):
         responses={204: None, **problems(400, 401, 403, 404, 405, 406, 413, 415, 429, 500, 503)},
     )
     def delete(self, request: Request, device_id: UUID) -> Response:
+        self.body(request)
         sessions.remove_device(current=self.current, device_id=device_id, client=client_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)

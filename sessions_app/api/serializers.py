@@ -3,10 +3,8 @@ from typing import Any
 from rest_framework import serializers
 
 from gatehouse.api import StrictBooleanField, StrictCharField, StrictSerializer, TokenField
-from sessions_app.models import Transport
-from sessions_app.paging import DEFAULT_LIMIT, HIGHEST_LIMIT
+from sessions_app.models import LABEL_LENGTH, Transport
 from sessions_app.reasons import RevokeReason
-from sessions_app.services.belongings import NAME_LENGTH
 
 
 class RefreshSerializer(StrictSerializer):
@@ -18,12 +16,7 @@ class RevokeAllSerializer(StrictSerializer):
 
 
 class DeviceNameSerializer(StrictSerializer):
-    name = StrictCharField(max_length=NAME_LENGTH)
-
-
-class PageQuerySerializer(StrictSerializer):
-    limit = serializers.IntegerField(default=DEFAULT_LIMIT, min_value=1, max_value=HIGHEST_LIMIT)
-    cursor = serializers.CharField(required=False, max_length=200)
+    name = StrictCharField(max_length=LABEL_LENGTH)
 
 
 class TokensSerializer(serializers.Serializer[Any]):

@@ -1,27 +1,26 @@
 from contextlib import suppress
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gatehouse import limits
+from gatehouse import limits, lists
 from gatehouse.api import StrictAPIView
 from gatehouse.client import Client, client_of
-from gatehouse.conf import app_settings as ground_settings
+from gatehouse.cursors import Page
 from gatehouse.documents import problems
 from gatehouse.headers import CLEAR_SITE_DATA
-from gatehouse.problems import FieldError, Problem
-from sessions_app import access, browser, cookies
+from gatehouse.lists import PageQuerySerializer
+from gatehouse.problems import Problem
+from sessions_app import browser, cookies
 from sessions_app import services as sessions
+from sessions_app.api.own import OwnView
 from sessions_app.api.serializers import (
-    PageQuerySerializer,
     RefreshSerializer,
     RevokeAllSerializer,
     RevokedSerializer,
@@ -30,7 +29,7 @@ from sessions_app.api.serializers import (
 )
 from sessions_app.authentication import bearer_of, require_csrf
 from sessions_app.models import Session, Transport
-from sessions_app.paging import InvalidCursorError, page_of
+from sessions_app.paging import page_of
 from sessions_app.principal import Principal
 from sessions_app.shapes import session_shape, tokens_shape
 
@@ -92,11 +91,8 @@ class LogoutView(CookieView):
         return response
 
 
-class SessionsView(StrictAPIView):
+class SessionsView(OwnView):
     """List the sessions of whoever asks, the one at hand first."""
-
-    authentication_classes = access.AUTHENTICATION
-    permission_classes = (access.RequiredUser,)
 
     query_serializer = PageQuerySerializer
 
@@ -105,70 +101,46 @@ class SessionsView(StrictAPIView):
         responses={200: SessionListSerializer, **problems(400, 401, 403, 405, 406, 429, 500, 503)},
     )
     def get(self, request: Request) -> Response:
-        current, limit = access.session_of(request), self.query["limit"]
-        try:
-            page = page_of(
-                user=request.user,
-                current_id=current.pk,
-                now=timezone.now(),
-                limit=limit,
-                cursor=self.query.get("cursor"),
-            )
-        except InvalidCursorError:
-            fault = FieldError("cursor", "invalid", _("Take the cursor from an answer."), "query")
-            raise Problem("validation_failed", errors=[fault]) from None
-        return Response(
-            {
-                "results": [session_shape(session, current_id=current.pk) for session in page.sessions],
-                "next": _address(request, limit, page.next),
-                "previous": _address(request, limit, page.previous),
-            }
-        )
+        current, limit = self.current, self.query["limit"]
+
+        def page() -> Page[Session]:
+            asked = {"limit": limit, "cursor": self.query.get("cursor")}
+            return page_of(user=request.user, current_id=current.pk, now=timezone.now(), **asked)
+
+        return lists.answer(request, page, lambda one: session_shape(one, current_id=current.pk), {"limit": str(limit)})
 
 
-class SessionView(StrictAPIView):
+class SessionView(OwnView):
     """End one session."""
 
-    authentication_classes = access.AUTHENTICATION
-    permission_classes = (access.RequiredUser,)
-
-    @extend_schema(request=None, responses={204: None, **problems(401, 403, 404, 405, 406, 429, 500, 503)})
+    @extend_schema(
+        request=None, responses={204: None, **problems(400, 401, 403, 404, 405, 406, 413, 415, 429, 500, 503)}
+    )
     def delete(self, request: Request, session_id: UUID) -> Response:
-        principal = access.principal_of(request)
-        sessions.end_own(
-            user=principal.user, session_id=session_id, current=principal.session, client=client_of(request)
-        )
+        self.body(request)
+        current = self.current
+        sessions.end_own(user=request.user, session_id=session_id, current=current, client=client_of(request))
         response = Response(status=status.HTTP_204_NO_CONTENT)
-        if session_id == principal.session.pk:
-            _leave(request, response, principal.session)
+        if session_id == current.pk:
+            _leave(request, response, current)
         return response
 
 
-class RevokeAllView(StrictAPIView):
+class RevokeAllView(OwnView):
     """End every other session, and this one too where the client wants it."""
-
-    authentication_classes = access.AUTHENTICATION
-    permission_classes = (access.RequiredUser,)
 
     @extend_schema(
         request=RevokeAllSerializer,
         responses={200: RevokedSerializer, **problems(400, 401, 403, 405, 406, 413, 415, 429, 500, 503)},
     )
     def post(self, request: Request) -> Response:
-        current = access.session_of(request)
+        current = self.current
         everything = self.body(request, RevokeAllSerializer)["include_current"]
         end = sessions.end_every if everything else sessions.end_others
         response = Response({"revoked": end(current=current, client=client_of(request))})
         if everything:
             _leave(request, response, current)
         return response
-
-
-def _address(request: Request, limit: int, cursor: str | None) -> str | None:
-    """Return the address of a page beside this one, built from BASE_URL, never from the request's host."""
-    if cursor is None:
-        return None
-    return ground_settings().url(f"{request.path}?{urlencode({'limit': limit, 'cursor': cursor})}")
 
 
 def _http(request: Request) -> HttpRequest:

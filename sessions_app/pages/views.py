@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from gatehouse import limits
 from gatehouse.client import client_of
+from gatehouse.cursors import InvalidCursorError
 from gatehouse.headers import CLEAR_SITE_DATA
 from gatehouse.pages import SeeOther, safe_next
 from gatehouse.problems import Problem
@@ -23,7 +24,7 @@ from sessions_app import browser
 from sessions_app import services as sessions
 from sessions_app.models import Session
 from sessions_app.pages.words import described
-from sessions_app.paging import InvalidCursorError, page_of
+from sessions_app.paging import page_of
 
 PAGE_SIZE = 50
 
@@ -42,11 +43,11 @@ class SessionListPage(LoginRequiredMixin, View):
             )
         except InvalidCursorError:
             raise Http404 from None
-        prefetch_related_objects(page.sessions, "device")  # the names that its owner gave
+        prefetch_related_objects(page.rows, "device")  # the names that its owner gave
         context: dict[str, Any] = {
-            "sessions": [described(session, current=current) for session in page.sessions],
+            "sessions": [described(session, current=current) for session in page.rows],
             "page": page,
-            "has_others": any(session.pk != current.pk for session in page.sessions),
+            "has_others": any(session.pk != current.pk for session in page.rows),
         }
         return render(request, "sessions_app/session_list.html", context)
 

@@ -18,6 +18,7 @@ from sessions_app.services.ending import (
     revoke_locked,
     use_after_end,
 )
+from sessions_app.services.erasing import erase
 from sessions_app.services.opening import open, reauthenticated, stay, touch
 from sessions_app.services.rotation import rotate
 from sessions_app.services.rows import forget_state, lock
@@ -28,6 +29,7 @@ __all__ = [
     "end_every",
     "end_others",
     "end_own",
+    "erase",
     "expire",
     "expire_locked",
     "forget_state",

@@ -12,11 +12,9 @@ from gatehouse.problems import Problem, validation
 from gatehouse.text import UnsafeText, clean_text
 from sessions_app import devices, refusals
 from sessions_app.events import DeviceDenied, DeviceRenamed
-from sessions_app.models import Device, Session
+from sessions_app.models import LABEL_LENGTH, Device, Session
 from sessions_app.services.rows import forget_state, lock
 from sessions_app.signals import announce
-
-NAME_LENGTH = 60
 
 
 def rename_device(*, current: Session, device_id: UUID, name: str, client: Client) -> Device:
@@ -67,7 +65,7 @@ def _checked(name: str) -> str:
         raise validation("name", "invalid", _("Take out characters that cannot be seen.")) from None
     if not name:
         raise validation("name", "blank", _("Enter a name"))
-    if len(name) > NAME_LENGTH:
+    if len(name) > LABEL_LENGTH:
         raise validation("name", "max_length", _("Use 60 characters or fewer"))
     return name
 

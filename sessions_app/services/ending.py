@@ -41,20 +41,20 @@ def revoke_all(
     actor: Actor | None = None,
     by: str = "",
 ) -> int:
-    """End every live session of *user* but *keep*, in the caller's transaction; return how many."""
+    """End every live session of *user* but *keep*, in the caller's transaction; return how many.
+
+    Those that time has ended are marked as such by the way, so that none comes back where a clock is put back.
+    """
     require_transaction()
     lock(user)
     now = timezone.now()
-    others = Session.objects.live(now).for_user(user)
+    others = Session.objects.for_user(user).filter(revoked_at__isnull=True)
     if keep is not None:
         others = others.exclude(pk=keep.pk)
-    ending = list(others.select_for_update().order_by("pk"))
-    changes = _ending(reason, now, actor, by)
-    others.update(**changes)
-    forget_states(*(session.pk for session in ending))
-    for session in ending:
-        take_over(session, changes)
-        announce(_ended(session, client, actor))
+    held = list(others.select_for_update().order_by("pk"))
+    ending = [session for session in held if session.end(now) is None]
+    expire_locked([session for session in held if session.end(now) is not None], client=client, now=now)
+    _end_locked(ending, _ending(reason, now, actor, by), client, actor)
     return len(ending)
 
 
@@ -141,7 +141,8 @@ def expire_locked(ending: list[Session], *, client: Client, now: datetime) -> No
     """Mark *ending*, sessions that time has ended, whose rows the caller's transaction holds; an event each."""
     require_transaction()
     for reason in sorted(EXPIRY):
-        _end_locked([one for one in ending if one.end(now) == reason], _ending(reason, now, Actor.system(), ""), client)
+        over = [one for one in ending if one.end(now) == reason]
+        _end_locked(over, _ending(reason, now, Actor.system(), ""), client, Actor.system())
 
 
 def revoke_locked(ending: list[Session], *, reason: RevokeReason, client: Client, actor: Actor, by: str) -> None:
@@ -150,14 +151,16 @@ def revoke_locked(ending: list[Session], *, reason: RevokeReason, client: Client
     _end_locked(ending, _ending(reason, timezone.now(), actor, by), client, actor)
 
 
-def _end_locked(ending: list[Session], changes: dict[str, Any], client: Client, actor: Actor | None = None) -> None:
+def _end_locked(ending: list[Session], changes: dict[str, Any], client: Client, actor: Actor | None) -> None:
+    if not ending:
+        return
     keys = [session.pk for session in ending]
     Session.objects.filter(pk__in=keys).update(**changes)
     forget_states(*keys)
     with together():
         for session in ending:
             take_over(session, changes)
-            announce(_ended(session, client, actor or Actor.system()))
+            announce(_ended(session, client, actor))
 
 
 @again_after_deadlock

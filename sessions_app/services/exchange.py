@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from sessions_app import prepared
+from gatehouse import prepared
+from sessions_app import lookup
 from sessions_app.models import Session
 
 _KEPT = "_sessions_app_exchange"
@@ -26,11 +27,11 @@ _NEW = (
 _ENDS = ("refresh_expires_at", "idle_expires_at")
 
 
-def put(sid: UUID, jti: UUID, new: Mapping[str, Any], *, end: datetime, now: datetime) -> bool:
+def put(sid: UUID, jti: UUID, new: Mapping[str, Any], *, end: datetime, now: datetime) -> Session | None:
     """Put *new* into the row of *sid*, where *jti* is its current token, it is live and its account is active.
 
-    Both ends move to *end*, and never past the absolute one. Returns whether it was this call that did; of any number
-    with the same *jti* one does.
+    Both ends move to *end*, and never past the absolute one. Returns the session as it now is, with its account, where
+    it was this call that did; of any number with the same *jti* one does.
     """
     connection = connections[router.db_for_write(Session)]
     statement: str = vars(connection).get(_KEPT) or vars(connection).setdefault(_KEPT, _statement(connection))
@@ -39,10 +40,16 @@ def put(sid: UUID, jti: UUID, new: Mapping[str, Any], *, end: datetime, now: dat
         values += [(name, end), (name, end)]
     values += [("id", sid), ("refresh_id", jti), ("idle_expires_at", now), ("absolute_expires_at", now)]
     field: Any = Session._meta.get_field
+    columns = lookup.whole()
     with connection.cursor() as cursor:
         given = [field(name).get_db_prep_save(value, connection) for name, value in values]
         prepared.execute(connection, cursor, statement, given)
-        return bool(cursor.rowcount == 1)
+        if cursor.rowcount != 1:
+            return None
+        if _tells(connection):
+            return lookup.session_of(columns, lookup.query(connection, columns).values(cursor.fetchone()))
+    found = lookup.ask(sid, columns)
+    return None if found is None else lookup.session_of(columns, found)
 
 
 def _statement(connection: BaseDatabaseWrapper) -> str:
@@ -51,13 +58,23 @@ def _statement(connection: BaseDatabaseWrapper) -> str:
     mine, theirs = quote(Session._meta.db_table), quote(user_model._meta.db_table)
     column = {field.attname: quote(str(field.column)) for field in Session._meta.concrete_fields}
     key, active = quote(user_model._meta.pk.column), quote(user_model._meta.get_field("is_active").column)
-    absolute = column["absolute_expires_at"]
+    absolute = f"{mine}.{column['absolute_expires_at']}"
     changes = [f"{column[name]} = %s" for name in _NEW]
     changes += [f"{column[name]} = CASE WHEN {absolute} < %s THEN {absolute} ELSE %s END" for name in _ENDS]
-    changes.append(f"{column['rotation']} = {column['rotation']} + 1")
-    is_active = f"SELECT 1 FROM {theirs} WHERE {theirs}.{key} = {mine}.{column['user_id']} AND {theirs}.{active}"  # noqa: S608
-    return (
-        f"UPDATE {mine} SET {', '.join(changes)} "  # noqa: S608
-        f"WHERE {mine}.{column['id']} = %s AND {column['refresh_id']} = %s AND {column['revoked_at']} IS NULL "
-        f"AND {column['idle_expires_at']} > %s AND {absolute} > %s AND EXISTS ({is_active})"
+    changes.append(f"{column['rotation']} = {mine}.{column['rotation']} + 1")
+    update = f"UPDATE {mine} SET {', '.join(changes)}"  # noqa: S608
+    holds = (
+        f"{mine}.{column['id']} = %s AND {column['refresh_id']} = %s AND {column['revoked_at']} IS NULL "
+        f"AND {column['idle_expires_at']} > %s AND {absolute} > %s"
     )
+    is_active = f"{theirs}.{key} = {mine}.{column['user_id']} AND {theirs}.{active}"
+    if not _tells(connection):
+        return f"{update} WHERE {holds} AND EXISTS (SELECT 1 FROM {theirs} WHERE {is_active})"  # noqa: S608
+    told = [f"{mine}.{quote(field.column)}" for field in lookup.whole().session]
+    told += [f"{theirs}.{quote(field.column)}" for field in lookup.whole().user]
+    return f"{update} FROM {theirs} WHERE {holds} AND {is_active} RETURNING {', '.join(told)}"
+
+
+def _tells(connection: BaseDatabaseWrapper) -> bool:
+    """Whether an UPDATE can give back its row and the one it is joined with: that spares the next statement."""
+    return bool(connection.vendor == "postgresql")

@@ -15,7 +15,7 @@ from sessions_app.conf import app_settings
 from sessions_app.events import SessionCreated, SessionMoved
 from sessions_app.models import Device, Door, Session, Transport
 from sessions_app.reasons import RevokeReason
-from sessions_app.services.ending import revoke_locked
+from sessions_app.services.ending import expire_locked, revoke_locked
 from sessions_app.services.rows import forget_states, lives, lock, network, require_transaction, take_over, whole
 from sessions_app.signals import announce
 
@@ -101,9 +101,14 @@ def stay(session: Session, client: Client, now: datetime) -> None:
 
 
 def reauthenticated(session: Session, factors: list[str], now: datetime) -> None:
-    """Write down, in the caller's transaction, that the holder of *session* proved *factors* anew at *now*."""
+    """Write down, in the caller's transaction, that the holder of *session* proved *factors* anew at *now*.
+
+    The last of them stands last among all that were ever proved: it tells how strong the newest proof was.
+    """
     require_transaction()
-    proved = [*session.factors, *(factor for factor in factors if factor not in session.factors)]
+    last = factors[-1]
+    known = [*session.factors, *(factor for factor in factors if factor not in session.factors)]
+    proved = [*(factor for factor in known if factor != last), last]
     changes: dict[str, Any] = {"authenticated_at": now, "factors": proved}
     if not Session.objects.live(now).filter(pk=session.pk).update(**changes):
         raise Problem("session_revoked")
@@ -112,10 +117,15 @@ def reauthenticated(session: Session, factors: list[str], now: datetime) -> None
 
 
 def _end_surplus(opened: Session, client: Client, now: datetime) -> None:
-    """End what the account of *opened*, which the caller has locked, holds beyond SESSION_LIMIT."""
+    """End what the account of *opened*, which the caller has locked, holds beyond SESSION_LIMIT.
+
+    What time has ended is marked first, so that none comes back beside the others where a clock is put back.
+    """
     limit = app_settings().SESSION_LIMIT
     if not limit:
         return
+    over = list(Session.objects.due(now).for_user(opened.user).select_for_update().order_by("pk"))
+    expire_locked(over, client=client, now=now)
     others = Session.objects.live(now).for_user(opened.user).exclude(pk=opened.pk)
     surplus = list(others.order_by("-last_used_at", "-pk").values_list("pk", flat=True)[limit - 1 :])
     if surplus:

@@ -35,7 +35,7 @@ class _Verdict:
 def rotate(*, raw_refresh: str, client: Client) -> tokens.Tokens:
     """Exchange a refresh token for its successor and a fresh access token.
 
-    Raises refresh_invalid, session_revoked, session_expired, refresh_reused, in the order of API.md, Tokens.
+    Raises refresh_invalid, session_revoked, session_expired, refresh_reused, in that order.
     RFC 9700, 4.14.2: of a token used twice nobody can tell who used it first, so the session ends.
     """
     claims = _read(raw_refresh, client)
@@ -70,23 +70,23 @@ def _judged(claims: tokens.RefreshClaims, client: Client, now: datetime) -> _Ver
 
 
 def _judge(claims: tokens.RefreshClaims, client: Client, now: datetime) -> _Verdict:
-    rotated = _rotate_row(claims, client, now)
-    if rotated:
+    renewed = _rotate_row(claims, client, now)
+    if renewed is not None:
         forget_states(claims.sid)
-    session = principal.find(claims.sid)
+    session = renewed or principal.find(claims.sid)
     if session is None or str(session.user_id) != claims.sub:
         return _Verdict(None)
     ended = principal.end_of(session, now)
     if ended is not None:
         return _Verdict(session, ended=ended)
-    if rotated or _may_have_again(session, claims.jti, now):
-        announce(_renewed(session, client, grace=not rotated))
+    if renewed is not None or _may_have_again(session, claims.jti, now):
+        announce(_renewed(session, client, grace=renewed is None))
         return _Verdict(session)
     return _Verdict(session, reused=True)
 
 
-def _rotate_row(claims: tokens.RefreshClaims, client: Client, now: datetime) -> bool:
-    """Put the successor of the current token in its place; of any number of callers one succeeds."""
+def _rotate_row(claims: tokens.RefreshClaims, client: Client, now: datetime) -> Session | None:
+    """Put the successor of the current token in its place and return the session; of any number of callers one does."""
     successor = {
         "refresh_id": uuid7(),
         "refresh_kid": keyring.signing_key().kid,

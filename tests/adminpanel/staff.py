@@ -65,4 +65,5 @@ def notices(answer: Any) -> list[str]:
 def rows_of(action: str) -> list[dict[str, Any]]:
     """Return what the trail holds of *action*, oldest first."""
     names = ("event_type", "user_id", "actor_type", "actor_id", "success", "failure_reason", "details", "resource")
-    return list(Event.objects.filter(action=action).order_by("pk").values(*names))
+    rows = Event.objects.filter(action=action).order_by("pk")
+    return [{name: getattr(row, name) for name in names} for row in rows]

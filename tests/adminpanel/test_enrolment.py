@@ -113,7 +113,7 @@ def test_the_session_table_holds_neither_token_nor_codes(newcomer: Newcomer):
     assert newcomer.path.rpartition("/")[2] not in held
 
 
-def test_a_link_works_once(newcomer: Newcomer):
+def test_d19_a_link_works_once(newcomer: Newcomer):
     newcomer.enrol()
     later = Browser()
     later.get(newcomer.path)

@@ -249,7 +249,7 @@ def test_the_overview_counts_what_redis_did_not_hear_of(inside: Staff, settings:
     assert "Changes Redis did not hear of 1" in text_of(inside.get())
 
 
-@pytest.mark.parametrize(("path", "most"), [("", 9), (USERS, 5), (SESSIONS, 5), (EVENTS, 5)])
+@pytest.mark.parametrize(("path", "most"), [("", 9), (USERS, 7), (SESSIONS, 5), (EVENTS, 5)])
 def test_a_page_takes_few_queries_however_many_rows(inside: Staff, path: str, most: int):
     def queries() -> int:
         inside.get(path)
@@ -271,7 +271,7 @@ def test_the_page_of_a_user_takes_few_queries(inside: Staff, jane: Any):
         open_session(jane)
     with CaptureQueriesContext(connection) as captured:
         inside.get(f"{USERS}{jane.pk}/")
-    assert len(captured) <= 10
+    assert len(captured) <= 11
 
 
 def test_a_long_list_is_paged_as_far_as_it_is_counted(inside: Staff, settings: Any):

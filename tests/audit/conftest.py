@@ -27,5 +27,8 @@ def event(write) -> Event:
 
 
 def stored(event: Event) -> dict[str, Any]:
-    """Return the row of *event* as it stands in the table, all columns."""
-    return Event.objects.values().get(pk=event.pk)
+    """Return the row of *event* as it stands in the table, with its ciphertexts opened."""
+    row = Event.objects.values().get(pk=event.pk)
+    del row["network"], row["personal"]
+    read = Event.objects.get(pk=event.pk)
+    return row | {name: getattr(read, name) for name in Event.private}

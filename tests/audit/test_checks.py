@@ -9,6 +9,8 @@ from audit import checks, conf
 
 pytestmark = pytest.mark.unit
 
+KEYS = {"KEYS": ("k" * 32,)}
+
 
 def test_an_unknown_key_is_named_with_the_one_that_was_meant(settings):
     settings.AUDIT = {"SOURCE": ()}
@@ -24,11 +26,11 @@ def test_a_key_like_no_other_gets_the_list(settings):
     settings.AUDIT = {"ZZZ": timedelta(1)}
 
     (fault,) = checks.check_settings(None)
-    assert "known keys: SOURCES, DETAILS_MAX_BYTES" in fault.msg
+    assert "known keys: SOURCES, KEYS" in fault.msg
 
 
 def test_a_source_that_cannot_be_imported_is_named(settings):
-    settings.AUDIT = {"SOURCES": ("nowhere.signals.security_event", "gatehouse.events.send")}
+    settings.AUDIT = KEYS | {"SOURCES": ("nowhere.signals.security_event", "gatehouse.events.send")}
 
     faults = checks.check_settings(None)
     assert [fault.id for fault in faults] == ["audit.E002", "audit.E002"]
@@ -37,9 +39,17 @@ def test_a_source_that_cannot_be_imported_is_named(settings):
 
 
 def test_right_settings_pass(settings):
-    settings.AUDIT = {"SOURCES": ("django.db.models.signals.post_save",)}
+    settings.AUDIT = KEYS | {"SOURCES": ("django.db.models.signals.post_save",)}
 
     assert checks.check_settings(None) == []
+
+
+@pytest.mark.parametrize("keys", [(), ("",), ("k" * 32, "")])
+def test_without_a_key_nothing_could_be_recorded(settings, keys):
+    settings.AUDIT = {"KEYS": keys}
+
+    (fault,) = checks.check_settings(None)
+    assert fault.id == "audit.E004"
 
 
 def test_each_key_is_read_live(settings):

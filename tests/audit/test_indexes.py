@@ -1,4 +1,4 @@
-"""F37: the columns and the indexes of the trail, found by name on each database."""
+"""The columns and the indexes of the trail, found by name on each database."""
 
 import pytest
 from django.db import connection
@@ -14,7 +14,9 @@ INDEXES = {
     "audit_event_user_timestamp": ["user_id", "timestamp"],
     "audit_event_actor_timestamp": ["actor_type", "actor_id", "timestamp"],
     "audit_event_ok_timestamp": ["success", "timestamp"],
-    "audit_event_action": ["action"],
+    "audit_event_action": ["action", "timestamp"],
+    "audit_event_session": ["session_id", "timestamp"],
+    "audit_event_request": ["request_id"],
     "audit_event_resource": ["resource"],
 }
 LENGTHS = {
@@ -22,9 +24,8 @@ LENGTHS = {
     "action": 100,
     "resource": 1000,
     "failure_reason": 50,
-    "ip_address": 45,
-    "user_agent": 500,
 }
+PRIVATE_LENGTHS = {"ip_address": 45, "user_agent": 500, "email": 254, "error_message": None, "details": None}
 
 
 @pytest.mark.parametrize("name", INDEXES)
@@ -42,11 +43,11 @@ def test_the_columns_are_those_of_the_documents():
 
     assert Event._meta.db_table == "audit_event"
     assert columns == {
-        *("id", "timestamp", "event_type", "action", "user_id", "actor_type", "actor_id", "actor_label", "email"),
-        *("resource", "success", "failure_reason", "error_message", "details", "ip_address", "user_agent"),
-        *("request_id", "session_id"),
+        *("id", "timestamp", "event_type", "action", "user_id", "actor_type", "actor_id", "actor_label"),
+        *("resource", "success", "failure_reason", "request_id", "session_id", "network", "personal"),
     }
     assert {name: Event._meta.get_field(name).max_length for name in LENGTHS} == LENGTHS
+    assert {name: attribute.length for name, attribute in Event.private.items()} == PRIVATE_LENGTHS
 
 
 def test_the_index_on_resource_serves_a_prefix():

@@ -8,7 +8,6 @@ from django.db import connection
 from django.utils import timezone
 
 from audit import queries
-from audit.addresses import address_matches
 from audit.models import Event
 from gatehouse.client import Client
 from gatehouse.events import Actor
@@ -171,8 +170,6 @@ def test_a_network_of_ipv6_holds_exactly_its_addresses(write, width):
 
 @pytest.mark.parametrize("text", ["", "x", "1.2.3", "1.2.3.4/8", "1.2.3.4/32", "::/0", "::1/128", "1.2.3.4/24/24"])
 def test_an_ip_that_is_none_of_these_is_refused(text):
-    with pytest.raises(ValueError):
-        address_matches(text)
     with pytest.raises(queries.FilterError) as refusal:
         queries.events(ip=text)
     assert refusal.value.name == "ip"

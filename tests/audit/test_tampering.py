@@ -14,9 +14,8 @@ from tests.audit.conftest import stored
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
 
 INSERT = (
-    "INTO audit_event (id, event_type, action, actor_type, actor_label, resource, success, failure_reason, "
-    "error_message, details, user_agent, request_id) "
-    "VALUES ({id}, 'ADMIN', 'changed', 'system', '', '', {true}, '', '', '{}', '', '')"
+    "INTO audit_event (id, event_type, action, actor_type, actor_label, resource, success, failure_reason, request_id) "
+    "VALUES ({id}, 'ADMIN', 'changed', 'system', '', '', {true}, '', '')"
 )
 UPDATE = "UPDATE audit_event SET action = 'changed'"
 
@@ -79,7 +78,7 @@ SQLITE_STRUCTURE = [
     "ALTER TABLE audit_event RENAME TO elsewhere",
     "ALTER TABLE audit_event RENAME COLUMN action TO deed",
     "ALTER TABLE audit_event ADD COLUMN note text",
-    "ALTER TABLE audit_event DROP COLUMN error_message",
+    "ALTER TABLE audit_event DROP COLUMN personal",
     "PRAGMA writable_schema = 1",
     "PRAGMA main.Writable_Schema(ON)",
     "CREATE TRIGGER swallow BEFORE INSERT ON audit_event BEGIN SELECT RAISE(IGNORE); END",
@@ -259,7 +258,7 @@ def test_j03_a_user_who_disarms_a_trigger_is_found_out_and_migrate_mends_it(even
         "truncate `audit_event`",
         "/* x */ -- y\n TRUNCATE/**/audit_event",
         "DROP TABLE audit_event",
-        "ALTER TABLE audit_event DROP COLUMN details",
+        "ALTER TABLE audit_event DROP COLUMN network",
         "CREATE TEMPORARY TABLE audit_event (id int)",
         "CREATE TRIGGER swallow BEFORE INSERT ON audit_event FOR EACH ROW SET NEW.action = ''",
     ],

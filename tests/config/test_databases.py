@@ -112,11 +112,19 @@ def test_a_web_process_waits_for_an_answer_less_long_than_a_command():
     found, _ = given(DATABASE_URL="mysql://db/gate?read_timeout=8&connect_timeout=7")
     patience.hurry(found)
     assert [found["OPTIONS"][name] for name in ("connect_timeout", "read_timeout")] == [7, 8]
-    for url in ("sqlite://:memory:", "postgresql://db/gate"):
-        found, _ = given(DATABASE_URL=url, DB_POOL="off")
-        before = dict(found["OPTIONS"])
-        patience.hurry(found)
-        assert found["OPTIONS"] == before
+    found, _ = given(DATABASE_URL="sqlite://:memory:")
+    before = dict(found["OPTIONS"])
+    patience.hurry(found)
+    assert found["OPTIONS"] == before
+
+
+def test_without_a_pool_a_web_process_waits_no_longer_either():
+    found, _ = given(DATABASE_URL="postgresql://db/gate", DB_POOL="off")
+    patience.hurry(found)
+    assert (found["ENGINE"], found["OPTIONS"]["connect_timeout"]) == ("config.impatient", 2)
+    found, _ = given(DATABASE_URL="postgresql://db/gate?connect_timeout=7", DB_POOL="off")
+    patience.hurry(found)
+    assert found["OPTIONS"]["connect_timeout"] == 7
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ GOOD = {
     "EMAIL_FROM": "Gate <no-reply@gate.test>",
     "BASE_URL": "https://id.gate.test",
     "TRUSTED_PROXIES": "1",
+    "AUDIT_CHECKPOINTS": "mail:auditor@example.org",
 }
 
 

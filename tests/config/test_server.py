@@ -117,7 +117,7 @@ def test_a_second_start_is_quick(server):
     first.stop()
     started = time.monotonic()
     server().wait_until(READY)
-    assert time.monotonic() - started < 5 * float(os.environ.get("TEST_PATIENCE", "2"))  # 5 s on a machine at rest
+    assert time.monotonic() - started < 5 * float(os.environ.get("TEST_PATIENCE", "6"))  # 5 s on a machine at rest
 
 
 def test_a_wrong_value_is_a_clear_word(server):

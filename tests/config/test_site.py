@@ -3,8 +3,10 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles.finders import get_finders
 
 from gatehouse.problems import PROBLEMS
 
@@ -41,7 +43,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize(("path", "status"), PATHS)
-def test_every_answer_carries_the_headers(client, path, status):
+def test_g08_every_answer_carries_the_headers(client, path, status):
     answer = client.get(path)
     assert answer.status_code == status
     assert {name: answer.get(name) for name in EVERYWHERE} == EVERYWHERE
@@ -54,7 +56,7 @@ def test_every_answer_carries_the_headers(client, path, status):
 
 
 @pytest.mark.parametrize("path", ["/account/login", "/nothing-here", "/problems/otp_invalid", "/account/signup"])
-def test_pages_hold_no_inline_code(client, path):
+def test_g12_pages_hold_no_inline_code(client, path):
     html = client.get(path).text
     assert not re.search(r"<script(?![^>]*\ssrc=)", html)
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", html)
@@ -103,6 +105,14 @@ def test_where_to_report_a_weakness(client):
 @pytest.mark.parametrize("name", ["", "openid-configuration", "jwks.json", "change-password/x", "%2e%2e"])
 def test_another_well_known_name_is_plainly_not_found(client, name):
     assert client.get(f"/.well-known/{name}").status_code == 404
+
+
+def test_v1347_static_files_are_of_the_kinds_that_pages_use(client):
+    served = {Path(name).suffix for finder in get_finders() for name, _storage in finder.list(None)}
+    fonts, words = {".eot", ".ttf", ".woff", ".woff2"}, {".html", ".md", ".txt", ""}  # of packages, with their licences
+    assert served <= {".css", ".js", ".map", ".png", ".svg"} | fonts | words
+    for name in ("x.py", "gatehouse/site.py", "../manage.py", "%2e%2e/manage.py", "gatehouse/client.js.bak"):
+        assert client.get(f"/static/{name}").status_code == 404
 
 
 def test_the_description_is_openapi_3_1(client):

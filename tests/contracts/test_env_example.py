@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import accounts.conf
+import audit.conf
 import gatehouse.conf
 import sessions_app.conf
 from config import example
@@ -19,6 +20,7 @@ APPS = {
     "GATEHOUSE": gatehouse.conf.GatehouseSettings,
     "SESSIONS": sessions_app.conf.SessionSettings,
     "ACCOUNTS": accounts.conf.AccountSettings,
+    "AUDIT": audit.conf.AuditSettings,
 }
 OF_AN_APP = [variable for variable in VARIABLES.values() if variable.app]
 NAMED_IN_THE_SPECIFICATION = re.findall(

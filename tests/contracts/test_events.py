@@ -10,12 +10,28 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 
+from accounts.activity import WORDS
 from gatehouse.events import EventType, SecurityEvent
 
 ROOT = Path(__file__).resolve().parents[2]
-ACTION = re.compile(r"(authn|authz|excess|session|user|sys|input|admin|file|audit)_[a-z_]+")
+# Operations on files have the names that whoever writes into the trail gives them (POST /audit/events).
+ACTION = re.compile(
+    r"upload|download|delete|move|rename|(authn|authz|excess|session|user|sys|input|admin|file|audit)_[a-z_]+"
+)
 # One name of the vocabulary for several refusals, told apart by their type and their details.
 SHARED = {"authz_fail"}
+
+# What is no news to a person: steps on the way, what says the same as another event, what is about no account or about
+# one that is gone, and what staff and operators need alone.
+UNTOLD = {
+    "authn_code_sent", "authn_device_added", "authn_login_lock", "authn_login_lock_told", "authn_password_accepted",
+    "authn_password_reset_requested", "authn_token_invalid", "authz_fail", "delete", "download",
+    "excess_rate_limit_exceeded",
+    "session_created", "session_mismatch", "session_moved", "session_renewed", "session_revoked_by_command",
+    "session_use_after_expire", "sys_cleanup", "sys_mail_failed", "sys_signing_key_activated",
+    "sys_signing_key_generated", "sys_signing_key_retired", "user_created", "user_email_change_answered",
+    "user_erased", "user_import_ended", "user_registration_expired", "user_verification_requested",
+}  # fmt: skip
 
 for app in apps.get_app_configs():  # an app's events are known once its module is there
     if Path(app.path).parent == ROOT and importlib.util.find_spec(f"{app.name}.events"):
@@ -62,6 +78,14 @@ def test_an_event_is_sent_by_the_code_and_seen_by_a_test(kind: type[SecurityEven
     uses = re.findall(rf"\b{kind.__name__}\b", CODE)
     assert len(uses) > 1, "nothing but its definition names it"
     assert f'"{kind.action}"' in TESTS or f"'{kind.action}'" in TESTS or kind.__name__ in TESTS
+
+
+def test_every_event_is_told_to_the_person_it_is_about_or_named_here() -> None:
+    actions = {kind.action for kind in EVENTS}
+    assert actions - WORDS.keys() == UNTOLD & actions
+    assert not UNTOLD & WORDS.keys()
+    for action, words in WORDS.items():
+        assert words.done or words.failed, action
 
 
 def test_no_event_has_a_field_for_a_secret() -> None:

@@ -21,7 +21,7 @@ def test_l01_e03_a_refresh_that_is_killed_anywhere_is_repeated(make_site: Callab
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["statements"] >= 3
+    assert found["statements"] >= 2  # PostgreSQL's UPDATE gives its row back
     assert found["killed_last"]
     assert set(found["told"]) == {200}
     assert site.query("SELECT count(*) FROM sessions_app_session WHERE revoked_at IS NOT NULL") == [(0,)]

@@ -43,7 +43,7 @@ def later(seconds: float) -> datetime:
     return timezone.now() + timedelta(seconds=seconds)
 
 
-def test_a_dead_mail_server_changes_no_answer(api: Api) -> None:
+def test_c19_l09_a_dead_mail_server_changes_no_answer(api: Api) -> None:
     UserFactory(email="jane2@example.com")
     assert api.register().status_code == 202
     assert api.login("jane2@example.com").json()["status"] == "otp_required"
@@ -52,7 +52,7 @@ def test_a_dead_mail_server_changes_no_answer(api: Api) -> None:
     assert {mail.state for mail in Mail.objects.exclude(template="verify_request")} == {MailState.QUEUED}
 
 
-def test_a_mail_is_tried_again_with_growing_pauses_then_given_up(api: Api) -> None:
+def test_l09_a_mail_is_tried_again_with_growing_pauses_then_given_up(api: Api) -> None:
     api.register()
     at = timezone.now()
     for attempt, pause in enumerate(BACK_OFF, 1):
@@ -83,7 +83,7 @@ def test_a_server_that_is_unwilling_for_now_gets_the_mail_later(api: Api, sink: 
     assert len(sink.to(EMAIL)) == 1
 
 
-def test_a_mailbox_that_is_not_there_is_given_up_at_once(api: Api, sink: Sink) -> None:
+def test_l10_a_mailbox_that_is_not_there_is_given_up_at_once(api: Api, sink: Sink) -> None:
     api.register()
     sink.refusing = "550 no such user"
     assert outbox.send_due() == 0

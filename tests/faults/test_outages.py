@@ -5,16 +5,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from accounts import passwords
 from accounts.models import User
-from audit.models import Event
 from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, problem
+from tests.faults.trail import no_new_events
 from tests.http import Visitor
 from tests.live import LiveSite
 from tests.mailsink import free_port
@@ -88,13 +89,10 @@ def rows() -> dict[str, list[Any]]:
 
 
 @pytest.fixture
-def broken_trail(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Return what makes every further write into the trail fail."""
-
-    def fail(*_args: Any, **_kwargs: Any) -> None:
-        raise DatabaseError("disk full")
-
-    return lambda: monkeypatch.setattr(Event, "save", fail)
+def broken_trail(transactional_db: None) -> Iterator[Callable[[], None]]:
+    """Return what makes the database refuse every further row of the trail."""
+    with ExitStack() as until_the_end:
+        yield lambda: until_the_end.enter_context(no_new_events())
 
 
 @pytest.mark.integration

@@ -5,7 +5,7 @@ import pytest
 from gatehouse.bodies import DEEPEST, read_object
 from gatehouse.problems import Problem
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_engine]
 STRICT = "/api/v1/strict"
 
 
@@ -36,7 +36,7 @@ def refusals(response):
         '{"text": "a"}'.encode("utf-16"),
     ],
 )
-def test_what_is_not_strict_json_is_bad_json(site, body):
+def test_h03_h04_h06_h13_what_is_not_strict_json_is_bad_json(site, body):
     response = post(site, body)
     assert (response.status_code, response.json()["code"]) == (400, "bad_json")
 
@@ -54,7 +54,7 @@ def test_an_empty_body_is_an_empty_object(site, content_type):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", ""])
-def test_another_media_type_is_415(site, content_type):
+def test_g04_h14_another_media_type_is_415(site, content_type):
     assert post(site, "{}", content_type=content_type).status_code == 415
 
 
@@ -66,7 +66,7 @@ def test_only_json_is_answered(site, accept, status):
     assert post(site, "{}", HTTP_ACCEPT=accept).status_code == status
 
 
-def test_a_large_body_is_413_and_the_largest_is_read(site):
+def test_h02_a_large_body_is_413_and_the_largest_is_read(site):
     assert post(site, b" " * 65_537).json()["code"] == "payload_too_large"
     assert post(site, b" " * 65_536).status_code == 400
     assert site.generic("POST", "/exempt", b"x" * 65_537, content_type="text/plain").status_code == 413
@@ -76,7 +76,7 @@ def test_a_large_body_is_413_and_the_largest_is_read(site):
     "extra",
     [{"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}, {"CONTENT_LENGTH": "-1"}, {"CONTENT_LENGTH": "1e3"}],
 )
-def test_a_body_without_a_true_length_is_413(site, extra):
+def test_h02_a_body_without_a_true_length_is_413(site, extra):
     assert post(site, "{}", **extra).status_code == 413
 
 
@@ -159,7 +159,7 @@ def test_values_are_read_as_the_contract_says(site, sent, read):
         ("user__password__startswith=a", {"?user__password__startswith": "unknown_field"}),
     ],
 )
-def test_queries_are_strict(site, query, expected):
+def test_h13_h15_queries_are_strict(site, query, expected):
     response = site.get(f"/api/v1/list?{query}")
     assert response.status_code == 400
     assert refusals(response) == expected

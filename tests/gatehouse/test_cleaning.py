@@ -31,7 +31,8 @@ from tests.factories import trail
 _sleep = time.sleep
 NAMES = [
     "unverified", "links", "challenges", "mails", "failed-mails", "failures",
-    "expired", "sessions", "devices", "browser-sessions", "counters",
+    "expired", "sessions", "devices", "browser-sessions", "counters", "erasures",
+    "removed-apps", "erased-addresses", "export-files", "exports", "trail-keys",
 ]  # fmt: skip
 
 

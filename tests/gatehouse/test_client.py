@@ -32,17 +32,19 @@ def ip_of(site, settings, trusted, peer, **headers):
         ("10.0.0.0/8", "10.1.2.3", "203.0.113.9, nonsense", "10.1.2.3"),
     ],
 )
-def test_the_address_is_the_one_that_a_proxy_of_ours_saw(site, settings, trusted, peer, chain, expected):
+def test_k01_k02_k03_k04_the_address_is_the_one_that_a_proxy_of_ours_saw(
+    site, settings, trusted, peer, chain, expected
+):
     assert ip_of(site, settings, trusted, peer, HTTP_X_FORWARDED_FOR=chain) == expected
 
 
 @pytest.mark.parametrize("header", ["HTTP_X_REAL_IP", "HTTP_FORWARDED", "HTTP_CF_CONNECTING_IP", "HTTP_CLIENT_IP"])
 @pytest.mark.parametrize("trusted", ["", "1"])
-def test_no_other_header_names_an_address(site, settings, header, trusted):
+def test_k01_no_other_header_names_an_address(site, settings, header, trusted):
     assert ip_of(site, settings, trusted, "192.0.2.1", **{header: "203.0.113.9"}) == "192.0.2.1"
 
 
-def test_what_an_untrusted_peer_says_of_forwarding_is_dropped(rf, settings):
+def test_k07_what_an_untrusted_peer_says_of_forwarding_is_dropped(rf, settings):
     spoofed = {
         "HTTP_X_FORWARDED_PROTO": "https",
         "HTTP_X_FORWARDED_HOST": "evil.test",
@@ -64,7 +66,7 @@ def test_a_request_id_of_the_client_is_kept(site, wanted):
 
 
 @pytest.mark.parametrize("wanted", ["", "a b", "x" * 65, "a\r\nSet-Cookie: a=b", "é", "a\n"])
-def test_another_request_id_is_replaced(site, wanted):
+def test_g13_another_request_id_is_replaced(site, wanted):
     answered = site.get("/plain", HTTP_X_REQUEST_ID=wanted)["X-Request-ID"]
     assert uuid.UUID(answered).hex == answered
 
@@ -90,7 +92,7 @@ def test_addresses_have_one_form(text, expected):
     ("ip", "network"),
     [("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), (None, "local")],
 )
-def test_limits_count_by_network(ip, network):
+def test_k05_limits_count_by_network(ip, network):
     assert Client(ip=ip).network == network
 
 
@@ -124,7 +126,7 @@ def test_devices_have_names_that_people_know(agent, described):
     assert describe_device(agent) == described
 
 
-def test_a_user_agent_is_cut_and_cleaned(rf):
+def test_h19_a_user_agent_is_cut_and_cleaned(rf):
     client = client_of(rf.get("/", HTTP_USER_AGENT="a\r\n\x1b[31m\u202eb" + "c" * 1_000_000))
     assert len(client.user_agent) == 498
     assert client.user_agent.isprintable()

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -74,6 +75,29 @@ def test_a_refused_attempt_uses_up_only_the_limit_that_refused_it():
 
 
 @pytest.mark.django_db
+def test_an_exchange_counts_one_and_gives_the_others_back():
+    other, unknown = ("login_address", "ann@example.com"), ("login_device", "none")
+    limits.take(None, other)
+    limits.take(None, other)
+    assert limits.exchange(HIT, other, unknown).hits == 1
+    assert limits.exchange(HIT, other, ("login_address", "bob@example.com")).hits == 2
+    assert limits.peek(*other).hits == 0
+    assert limits.peek(*unknown) is None
+    limits.exchange(HIT, other)
+    assert limits.take(None, other)[0].hits == 1, "never below none"
+
+
+@pytest.mark.django_db
+def test_an_exchange_that_is_refused_has_given_back():
+    limits.take(None, ("login_ip", "192.0.2.1"))
+    with pytest.raises(LimitReached) as refused:
+        for _ in range(LIMITS["no_account_address"].number + 1):
+            limits.exchange(("no_account_address", "ann@example.com"), ("login_ip", "192.0.2.1"))
+    assert refused.value.retry_after > 0
+    assert limits.peek("login_ip", "192.0.2.1").hits == 0
+
+
+@pytest.mark.django_db
 def test_release_gives_back_one_hit_and_never_more_than_there_are():
     limits.take(None, HIT)
     limits.release(HIT)
@@ -87,7 +111,7 @@ def test_release_gives_back_one_hit_and_never_more_than_there_are():
 def test_reset_forgets_one_key_only():
     other = ("login_address", "a@x.test")
     limits.take(None, HIT, other)
-    limits.reset(*HIT)
+    limits.reset(HIT)
     assert limits.peek(*HIT) is None
     assert limits.peek(*other) is not None
 
@@ -216,7 +240,10 @@ def test_without_a_cache_the_process_counts(settings):
 
 
 def test_the_table_is_written_for_the_documentation():
-    table = limits.table_markdown()
+    table = Path("docs/limits.md").read_text()
     assert all(f"| `{name}` |" in table for name in LIMITS)
     assert "| `code_account` | account | 20 | 24 h |" in table
+
+
+def test_what_is_over_has_nothing_left():
     assert Usage(LIMITS["login_ip"], 101, 1).remaining == 0

@@ -26,7 +26,7 @@ settings.configure(
     USE_TZ=True,
     GATEHOUSE={{"HASH_KEYS": ("h" * 40,), "MAIL_KEYS": ("m" * 40,), "ENCRYPTION_KEYS": ("e" * 40,)}},
     SESSIONS={{"SIGNING_KEYS": ("0123456789abcdefghijklmnopqrstuvwxyz",)}},
-    AUDIT={{"SOURCES": SOURCES}},
+    AUDIT={{"SOURCES": SOURCES, "KEYS": ("a" * 40,)}},
     AXES_VERBOSE=False,
 )
 django.setup()

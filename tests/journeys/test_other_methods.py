@@ -78,7 +78,8 @@ def with_the_app(holder: AppHolder) -> None:
     holder.has_error("Enter the code")
     page.get_by_label("Code", exact=True).fill("000000" if holder.code() != "000000" else "111111")
     holder.press("Continue")
-    holder.has_error("That code is not correct. You have 4 tries left.")
+    said = "That code is not correct. You have 4 tries left."
+    holder.has_error(f"{said} Check that the time on your phone is set automatically.")
     page.get_by_label("Code", exact=True).fill(holder.code())
     holder.press("Continue")
     holder.sees("Devices and sessions")

@@ -20,7 +20,7 @@ def test_the_journey_of_the_readme_goes_by_copy_and_paste(make_site: Callable[..
     assert block
     site = make_site(EMAIL_URL="dev:").start()
     script = "set -eu\n" + block[1].replace("http://127.0.0.1:8000", site.url)
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     registered, verified, session, sessions, refreshed = map(json.loads, said[:5])

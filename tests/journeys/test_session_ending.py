@@ -1,4 +1,4 @@
-"""PAGES 30: a page warns before time ends its session, and lets its holder stay."""
+"""A page warns before time ends its session, and lets its holder stay."""
 
 import re
 from collections.abc import Callable

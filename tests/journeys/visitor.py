@@ -11,7 +11,8 @@ from tests.mailsink import text_of
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count(1)
-_LINK = re.compile(r"^https?://\S+/account/(?:verify|password/reset)/\S+(?=\s)", re.MULTILINE)
+_PATHS = "verify|password/reset|email/confirm|email/undo|unlock"
+_LINK = re.compile(rf"^https?://\S+/account/(?:{_PATHS})/\S+(?=\s)", re.MULTILINE)
 _CODE = re.compile(r"^(\d{6}) is your", re.MULTILINE)
 
 

@@ -26,6 +26,7 @@ WANTED = [
     (Link, ["token_hash"], True),
     (Link, ["open_key"], True),
     (Link, ["expires_at"], False),
+    (Link, ["held_key"], False),
     (Challenge, ["user_id"], False),
     (Challenge, ["expires_at"], False),
     (Mail, ["state", "next_try_at"], False),

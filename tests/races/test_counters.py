@@ -26,4 +26,9 @@ def test_raising_and_lowering_the_same_counters_never_deadlocks(race: Any) -> No
         for _round in range(ROUNDS):
             Counter.objects.lower(keys, timezone.now())
 
-    assert race([up, down, up, down]) == [None] * 4
+    def across() -> None:
+        for _round in range(ROUNDS):
+            Counter.objects.raise_all([(keys[0], WINDOW)], timezone.now(), lowered=keys[1:])
+            Counter.objects.raise_all([(keys[1], WINDOW)], timezone.now(), lowered=keys[:1])
+
+    assert race([up, down, up, down, across, across]) == [None] * 6

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import Mail
+from accounts.models import Mail, RecoveryCode, TotpDevice
 from sessions_app.models import Device, Session
-from tests.factories import EMAIL, Api, Mailbox, UserFactory, trail
+from tests.factories import EMAIL, Api, Mailbox, UserFactory, shown_by, trail
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Mobile Safari/605"
 
@@ -44,3 +44,24 @@ def test_e15_a_sign_in_beside_the_forgetting_of_its_device_is_whole(
     known = set(Device.objects.values_list("pk", flat=True))
     live = Session.objects.live(timezone.now())
     assert {session.device_id for session in live} <= known | {None}
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_v6_4_3_an_app_confirmed_beside_the_disavowal_of_its_session_is_not_in_force(
+    api: Api, mailbox: Mailbox, race: Any, turn: int
+) -> None:
+    """Whoever comes second finds what the first left: the session has ended, or its app goes."""
+    UserFactory(email=EMAIL)
+    api.sign_in()
+    thief = Api(user_agent=PHONE)
+    headers = {"authorization": f"Bearer {thief.sign_in()['access_token']}"}
+    asked = {"token": mailbox.token()}
+    begun = thief.post("/me/factors/totp", {}, **headers).json()
+    path, shown = f"/me/factors/totp/{begun['id']}/confirm", shown_by(TotpDevice.objects.get())
+    calls = [lambda: Api(user_agent=PHONE).post(path, {"code": shown}, **headers)] * 4
+    calls.insert(turn, lambda: Api().post("/auth/disavow", asked))
+    answers = race(calls)
+    assert answers[turn].status_code == 200
+    assert {one.status_code for one in answers} <= {200, 401, 403, 404}
+    assert not TotpDevice.objects.filter(confirmed=True).exists() and not RecoveryCode.objects.exists()
+    assert Mail.objects.filter(template="password_reset").count() == 1

@@ -11,7 +11,7 @@ from accounts.models import Challenge, Link, LinkPurpose, RecoveryCode, User
 from accounts.services import resets, sign_in
 from gatehouse.client import Client
 from sessions_app.models import Device, Session
-from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, trail
+from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, bearer, trail
 
 NEW = "a long and quiet river"
 HERE = Client.local("test")
@@ -30,10 +30,6 @@ def user(transactional_db: None) -> User:
 def asked_token(api: Api) -> str:
     api.post("/auth/password/forgot", {"email": EMAIL})
     return api.mailbox.token()
-
-
-def bearer(body: dict[str, Any]) -> dict[str, str]:
-    return {"authorization": f"Bearer {body['access_token']}"}
 
 
 def seen(answers: list[Any]) -> Counter[Any]:

@@ -1,7 +1,7 @@
 """What sessions should do, in plain Python: what test_machine.py holds the real thing against.
 
 Each act says which verdict it expects and which events, and changes the model as the act should change the world.
-The order of verdicts is that of API.md, Tokens.
+The order of verdicts is that of docs/flows.md, Refresh.
 """
 
 from collections import Counter
@@ -146,8 +146,11 @@ class World:
         self.sittings.append(
             Sitting(sid, owner, door, self.now, self.now, self.second + idle, self.second + absolute),
         )
-        surplus = others[self.limit - 1 :] if self.limit else []
-        return Expected("done", (("session_created", str(sid)), *self._mark(surplus, RevokeReason.LIMIT)))
+        created = ("session_created", str(sid))
+        if not self.limit:
+            return Expected("done", (created,))
+        told = self._mark_over(one for one in self.sittings if one.owner == owner)
+        return Expected("done", (created, *told, *self._mark(others[self.limit - 1 :], RevokeReason.LIMIT)))
 
     def refresh(self, one: Sitting, token: Token) -> Expected:
         if self._is_unbelievable(token):
@@ -207,17 +210,22 @@ class World:
         return Expected("done", self._mark([one], reason))
 
     def end_others(self, current: Sitting) -> Expected:
-        others = [one for one in self.live(current.owner) if one is not current]
-        return Expected(str(len(others)), self._mark(others, RevokeReason.SIGNED_OUT_ELSEWHERE))
+        return self.end_all(current.owner, RevokeReason.SIGNED_OUT_ELSEWHERE, but=current)
 
     def end_every(self, current: Sitting) -> Expected:
         others = self.end_others(current)
         mine = self._mark([current], RevokeReason.SIGNED_OUT)
         return Expected(str(int(others.verdict) + len(mine)), (*others.events, *mine))
 
-    def end_for_cause(self, ending: Iterable[Sitting], reason: RevokeReason) -> Expected:
-        """An end by staff, by the account's own end, by a new password."""
-        told = self._mark(ending, reason)
+    def end_all(self, owner: int, reason: RevokeReason, but: Sitting | None = None) -> Expected:
+        """An end by staff, by the account's own end, by a new password; what the clock has ended is marked beside."""
+        mine = [one for one in self.sittings if one.owner == owner and one is not but]
+        beside = self._mark_over(mine)
+        told = self._mark(mine, reason)
+        return Expected(str(len(told)), told + beside)
+
+    def end_one(self, one: Sitting, reason: RevokeReason) -> Expected:
+        told = self._mark([one], reason)
         return Expected(str(len(told)), told)
 
     def sweep(self) -> Expected:
@@ -261,6 +269,11 @@ class World:
     def _mark(self, ending: Iterable[Sitting], reason: RevokeReason) -> tuple[Event, ...]:
         """End those of *ending* that live; the first cause stands."""
         return tuple(event for one in ending if one.end(self.now) is None for event in self._write(one, reason))
+
+    def _mark_over(self, mine: Iterable[Sitting]) -> tuple[Event, ...]:
+        """Mark those of *mine* that the clock has ended, so that none comes back with it."""
+        over = [(one, why) for one in mine if one.ended is None and (why := one.end(self.now)) is not None]
+        return tuple(event for one, why in over for event in self._write(one, why))
 
     def _write(self, one: Sitting, reason: RevokeReason) -> tuple[Event, ...]:
         one.ended, one.ended_at = reason, self.now

@@ -1,4 +1,4 @@
-"""Which transport a request gets, and what the cookies look like (API.md, Conventions 10)."""
+"""Which transport a request gets, and what the cookies look like (docs/api.md, Two transports)."""
 
 from typing import Any
 

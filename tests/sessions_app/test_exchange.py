@@ -30,7 +30,16 @@ def put(session: Session) -> bool:
         "ip": "192.0.2.7",
         "user_agent": "",
     }
-    return exchange.put(session.pk, session.refresh_id, new, end=NOW + timedelta(days=7), now=NOW)
+    told = exchange.put(session.pk, session.refresh_id, new, end=NOW + timedelta(days=7), now=NOW)
+    if told is None:
+        return False
+    assert all(getattr(told, name) == value for name, value in new.items()), "the row as it now is"
+    stored = Session.objects.select_related("user").get(pk=session.pk)
+    for one, other in ((told, stored), (told.user, stored.user)):
+        assert {f.attname: getattr(one, f.attname) for f in one._meta.concrete_fields} == {
+            f.attname: getattr(other, f.attname) for f in other._meta.concrete_fields
+        }
+    return True
 
 
 @pytest.mark.parametrize("revoked", [None, NOW])

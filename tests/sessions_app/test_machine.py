@@ -235,11 +235,11 @@ class Sessions(RuleBasedStateMachine):
     @rule(which=ANY)
     def end_one_by_staff(self, which: int) -> None:
         one = self.world.sittings[which % len(self.world.sittings)]
-        self._end_by_staff(one.owner, [one], Session.objects.get(pk=one.sid))
+        self._end_by_staff(one.owner, one)
 
     @rule(owner=st.integers(0, 1))
     def end_all_by_staff(self, owner: int) -> None:
-        self._end_by_staff(owner, self.world.live(owner), None)
+        self._end_by_staff(owner, None)
 
     @precondition(lambda self: self.current)
     @rule(which=ANY)
@@ -250,8 +250,8 @@ class Sessions(RuleBasedStateMachine):
             with transaction.atomic():
                 return sessions.revoke_all(user=row.user, reason=RevokeReason.PASSWORD_CHANGED, client=HERE, keep=row)
 
-        others = [other for other in self.world.live(one.owner) if other is not one]
-        self._compare(self._said(act), self.world.end_for_cause(others, RevokeReason.PASSWORD_CHANGED))
+        expected = self.world.end_all(one.owner, RevokeReason.PASSWORD_CHANGED, but=one)
+        self._compare(self._said(act), expected)
 
     @rule(owner=st.integers(0, 1))
     def disable_or_enable(self, owner: int) -> None:
@@ -259,8 +259,9 @@ class Sessions(RuleBasedStateMachine):
         before = self.world.active[owner]
         self._done(lambda: (lifecycle.disable if before else lifecycle.enable)(**target))
         self.world.active[owner] = not before
-        ending = self.world.live(owner) if before else []
-        self._compare(str(len(ending)), self.world.end_for_cause(ending, RevokeReason.DISABLED))
+        if before:
+            expected = self.world.end_all(owner, RevokeReason.DISABLED)
+            self._compare(expected.verdict, expected)
 
     # -- the clean-up, the clock, the keys --
 
@@ -378,13 +379,16 @@ class Sessions(RuleBasedStateMachine):
         if given:
             self._take(one, given[0], grace=expected.verdict == "again")
 
-    def _end_by_staff(self, owner: int, ending: list[Sitting], only: Session | None) -> None:
+    def _end_by_staff(self, owner: int, one: Sitting | None) -> None:
+        only = Session.objects.get(pk=one.sid) if one else None
+
         def act() -> int:
             return lifecycle.end_sessions(
                 target=self.users[owner], by=self.staff, reason="a test", client=HERE, only=only
             )
 
-        self._compare(self._said(act), self.world.end_for_cause(ending, RevokeReason.STAFF))
+        said, why = self._said(act), RevokeReason.STAFF
+        self._compare(said, self.world.end_one(one, why) if one else self.world.end_all(owner, why))
 
     def _take(self, one: Sitting, given: tokens.Tokens, *, grace: bool) -> None:
         """Hold new tokens to what they should say, and keep them."""

@@ -1,4 +1,4 @@
-"""Statements that are planned once a connection give what they give unprepared."""
+"""Look-ups of a session that are planned once a connection give what they give unprepared."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import lookup, prepared, principal, tokens
+from sessions_app import lookup, principal, tokens
 from sessions_app import services as sessions
 from sessions_app.models import Session
 
@@ -23,19 +23,13 @@ def pooled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", True)
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
-    vars(connection.connection).pop("_sessions_app_prepared", None)
+    vars(connection.connection).pop("_gatehouse_prepared", None)
 
 
 def sent(act: Callable[[], Any]) -> list[str]:
     with CaptureQueriesContext(connection) as queries:
         act()
     return [query["sql"].split()[0] for query in queries]
-
-
-def test_a_name_a_place_for_each_parameter_and_a_call() -> None:
-    name, text, call = prepared._as_prepared("UPDATE t SET a = %s WHERE b = %s")
-    assert text == f"PREPARE {name} AS UPDATE t SET a = $1 WHERE b = $2"
-    assert call == f"EXECUTE {name} (%s, %s)"
 
 
 def test_the_look_up_is_prepared_once_and_says_the_same(

@@ -3,14 +3,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.serializers import ChangePasswordSerializer, EmailSerializer, ResetSerializer, StatusSerializer
+from accounts.api.views.own import OwnView
 from accounts.api.views.registration import PublicView
 from accounts.services import passwords, resets
 from gatehouse import limits
-from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
-from sessions_app import access, browser
-from sessions_app.models import Door
 
 _PROBLEMS = problems(400, 405, 406, 413, 415, 429, 500, 503)
 
@@ -39,27 +37,19 @@ class ResetView(PublicView):
         return Response({"status": "done"})
 
 
-class ChangeView(StrictAPIView):
+class ChangeView(OwnView):
     """Set a new password where the present one is known; the session at hand goes on."""
-
-    authentication_classes = access.AUTHENTICATION
-    permission_classes = (access.RequiredUser,)
 
     @extend_schema(
         request=ChangePasswordSerializer, responses={200: StatusSerializer, **_PROBLEMS, **problems(401, 403)}
     )
     def post(self, request: Request) -> Response:
         asked = self.body(request, ChangePasswordSerializer)
-        principal = access.principal_of(request)
-        limits.take(request, ("acts_account", str(principal.user.pk)))
         passwords.change_password(
-            user=principal.user,
-            session=principal.session,
             current=asked["current_password"],
             new=asked["new_password"],
             revoke_others=asked["revoke_other_sessions"],
-            client=client_of(request),
+            **self.count(request),
         )
-        if principal.session.door != Door.API:  # the session goes on, its browser gets a new key
-            browser.renew_key(request._request)
+        self.renew_key(request)
         return Response({"status": "done"})

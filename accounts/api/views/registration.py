@@ -54,6 +54,9 @@ class ConfigView(PublicView):
                 "factors": [method.value for method in Method],
                 "providers": [],
                 "terms_version": conf.TERMS_VERSION,
+                "optional_consents": [
+                    {"version": version, "text": str(text)} for version, text in conf.OPTIONAL_CONSENTS
+                ],
                 "signup_open": conf.SIGNUP_OPEN,
             }
         )

@@ -16,14 +16,15 @@ from accounts.api.serializers import (
     VerifySerializer,
 )
 from accounts.api.shapes import challenge_shape, me_shape
+from accounts.api.views.own import OwnView
 from accounts.api.views.registration import PublicView
 from accounts.services import codes, reauthentication, sign_in
 from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
+from accounts.unlocked import read_unlock
 from gatehouse import limits
-from gatehouse.api import StrictAPIView
 from gatehouse.client import client_of
 from gatehouse.documents import problems
-from sessions_app import access, browser, cookies, tokens
+from sessions_app import cookies, tokens
 from sessions_app.models import Door, Transport
 from sessions_app.shapes import moment, tokens_shape
 
@@ -89,36 +90,25 @@ class VerifyCodeView(DoorView):
         )
 
 
-class SessionView(StrictAPIView):
+class SessionView(OwnView):
     """Say who is calling, and by which session."""
-
-    authentication_classes = access.AUTHENTICATION
-    permission_classes = (access.RequiredUser,)
 
     @extend_schema(responses={200: SessionAndUserShape, **problems(401, 403, 405, 406, 429, 500, 503)})
     def get(self, request: Request) -> Response:
-        principal = access.principal_of(request)
-        return Response(me_shape(principal.user, principal.session))
+        return Response(me_shape(self.principal.user, self.principal.session))
 
 
-class ReauthenticateView(StrictAPIView):
+class ReauthenticateView(OwnView):
     """Prove again who is calling, before something dangerous."""
-
-    authentication_classes = access.AUTHENTICATION
-    permission_classes = (access.RequiredUser,)
 
     @extend_schema(request=ReauthenticateSerializer, responses={200: AccessShape, **_PROBLEMS})
     def post(self, request: Request) -> Response:
         asked = self.body(request, ReauthenticateSerializer)
-        principal = access.principal_of(request)
-        limits.take(request, ("acts_account", str(principal.user.pk)))
-        reauthentication.reauthenticate(
-            user=principal.user, session=principal.session, client=client_of(request), **asked
-        )
-        if principal.session.door != Door.API:  # a page carries no token; its browser gets a new key
-            browser.renew_key(request._request)
+        reauthentication.reauthenticate(**asked, **self.count(request))
+        self.renew_key(request)
+        if self.principal.session.door != Door.API:  # a page carries no token
             return Response({"status": "done"})
-        return Response(tokens_shape(tokens.issue(principal.session), refresh=False))
+        return Response(tokens_shape(tokens.issue(self.principal.session), refresh=False))
 
 
 def _arrival(request: Request, transport: Transport, trust_token: str | None = None, device_name: str = "") -> Arrival:
@@ -126,8 +116,10 @@ def _arrival(request: Request, transport: Transport, trust_token: str | None = N
     client = client_of(request)
     if device_name:
         client = replace(client, app_name=device_name)
-    token = trust_token or (cookies.read_device(request._request) if transport == Transport.COOKIE else None)
-    return Arrival(Door.API, transport, client, token, usages=limits.usages_of(request))
+    by_cookie = transport == Transport.COOKIE
+    token = trust_token or (cookies.read_device(request._request) if by_cookie else None)
+    unlocked = read_unlock(request._request) if by_cookie else None
+    return Arrival(Door.API, transport, client, token, unlocked, usages=limits.usages_of(request))
 
 
 def _signed_in(step: SignedIn) -> Response:

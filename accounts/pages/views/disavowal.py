@@ -1,39 +1,26 @@
-from typing import Any
-
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from accounts import links
-from accounts.pages import pending, words
-from accounts.pages.steps import REFUSED, LinkPage, Page, see_other
+from accounts.pages import pending
+from accounts.pages.steps import LinkConfirmPage, LinkPage, see_other
 from accounts.services import disavowal
-from gatehouse import limits
-from gatehouse.problems import Problem
+from accounts.services.disavowal import DisavowalView
 
 
 class DisavowLink(LinkPage):
     goal = "accounts:disavow-confirm"
 
 
-class DisavowConfirm(Page):
-    """Works without signing in, in any browser; like VerifyConfirm, it keeps the site's own Referrer-Policy."""
-
+class DisavowConfirm(LinkConfirmPage):
     template_name = "accounts/disavow.html"
 
-    def context(self) -> dict[str, Any]:
-        shown = disavowal.peek(pending.link_of(self.request) or "")
-        return {**vars(shown), "reset_url": words.reset_url()}
+    def look(self) -> DisavowalView:
+        return disavowal.peek(self.token)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        limits.take(request, ("link_ip", self.client.network))
-        try:
-            mailed = disavowal.disavow(token=pending.link_of(request) or "", client=self.client)
-        except Problem as problem:
-            if problem.code not in links.REFUSALS:
-                raise
-            return self.show(REFUSED)
-        pending.clear(request, "link")
+    def press(self) -> HttpResponse:
+        disavowal.disavow(token=self.token, client=self.client)
+        pending.clear(self.request, "link")
         said = _("We signed that device out.")
-        messages.success(request, f"{said} {_('We sent you a link to set a new password.')}" if mailed else said)
+        messages.success(self.request, f"{said} {_('We sent you a link to set a new password.')}")
         return see_other("accounts:login")

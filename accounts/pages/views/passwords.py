@@ -14,7 +14,7 @@ from accounts.models import Method
 from accounts.pages import pending, words
 from accounts.pages.forms import CodeField, PageForm, RecoveryCodeField
 from accounts.pages.password_forms import ChangePasswordForm, ForgotForm, ResetForm
-from accounts.pages.steps import REFUSED, FormPage, LinkPage, Page, SignedInOnly, principal_of, see_other
+from accounts.pages.steps import REFUSED, FormPage, LinkPage, OwnChange, Page, principal_of, see_other
 from accounts.services import passwords, resets
 from accounts.services.factors import DIGITS
 from gatehouse import limits
@@ -53,7 +53,7 @@ class ResetLink(LinkPage):
 
 
 class SetPassword(FormPage):
-    """Its address carries no token: see VerifyConfirm for its Referrer-Policy."""
+    """Its address carries no token: see LinkConfirmPage for its Referrer-Policy."""
 
     template_name = "accounts/reset_password.html"
 
@@ -129,7 +129,7 @@ class SetPassword(FormPage):
         return super().refuse(form, problem)
 
 
-class ChangePassword(SignedInOnly, FormPage):
+class ChangePassword(OwnChange, FormPage):
     template_name = "accounts/change_password.html"
 
     def make_form(self, data: QueryDict | None = None) -> PageForm:
@@ -158,6 +158,4 @@ class ChangePassword(SignedInOnly, FormPage):
         if problem.code == "invalid_credentials":
             form.refuse({"old_password": [_("The current password is wrong")]})
             return self.show(REFUSED, form=form)
-        if problem.code == "session_revoked":  # ended since the form was shown; the sign-in page says why
-            return see_other("accounts:login")
         return super().refuse(form, problem)

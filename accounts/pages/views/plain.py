@@ -5,7 +5,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from accounts.conf import app_settings
-from accounts.pages import theme
+from accounts.pages import guide, theme
 from accounts.pages.steps import Page
 
 
@@ -22,6 +22,20 @@ class Privacy(Page):
 
 class Help(Page):
     template_name = "accounts/help.html"
+
+
+class PasswordPolicy(Page):
+    template_name = "accounts/password_policy.html"
+
+    def context(self) -> dict[str, Any]:
+        return {"sections": guide.password_policy()}
+
+
+class GettingStarted(Page):
+    template_name = "accounts/getting_started.html"
+
+    def context(self) -> dict[str, Any]:
+        return {"welcome": guide.welcome(), "sections": guide.getting_started()}
 
 
 @require_safe

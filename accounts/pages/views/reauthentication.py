@@ -51,8 +51,8 @@ class ProveAgain(FormPage):
                 return PasswordAgainForm(data)
 
     def context(self) -> dict[str, Any]:
-        purpose = fresh.purpose_of(self.request, self.goal)
-        return {"email": self.principal.user.email, "method": self.method, "next": self.goal, "purpose": purpose}
+        shown = {"email": self.principal.user.email, "method": self.method, "next": self.goal}
+        return shown | fresh.interrupted_at(self.request, self.goal)
 
     def act(self, form: PageForm) -> HttpResponse:
         limits.take(self.request, ("acts_account", str(self.principal.user.pk)))
@@ -72,13 +72,19 @@ class ProveAgain(FormPage):
             case "invalid_credentials":
                 form.refuse({"password": [_("The password is wrong. Try again.")]})
             case "otp_invalid":
-                form.refuse({"code": [_("That code is not correct. Wait for the next one, then try again.")]})
+                form.refuse({"code": [self._wrong_code()]})
             case _other:
                 return super().refuse(form, problem)
         return self.show(REFUSED, form=form)
 
+    def _wrong_code(self) -> str:
+        if self.method == "recovery":
+            return _("That code is not correct, or it was used before. Try another one.")
+        return _("That code is not correct. Wait for the next one, then try again.")
+
 
 class Reauthenticate(SignedInOnly, ProveAgain):
+    before_terms = True
     template_name = "accounts/reauthenticate.html"
 
     def asks_code(self) -> bool:

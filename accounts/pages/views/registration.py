@@ -6,19 +6,16 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts import links
 from accounts.conf import app_settings
-from accounts.links import LinkState
 from accounts.pages import pending
 from accounts.pages.forms import PageForm, ResendForm, SignUpForm
-from accounts.pages.steps import REFUSED, FormPage, LinkPage, Page, SignedOutOnly, see_other
+from accounts.pages.steps import FormPage, LinkConfirmPage, LinkPage, Page, SignedOutOnly, see_other
 from accounts.pages.words import span
 from accounts.services import registration
 from accounts.services.registration import LinkView
 from gatehouse import limits
 from gatehouse.client import client_of
 from gatehouse.conf import app_settings as site_settings
-from gatehouse.problems import Problem
 from gatehouse.text import normalise_email
 
 
@@ -36,8 +33,13 @@ class SignUp(SignedOutOnly, FormPage):
         email = form.cleaned_data["email"]
         key = normalise_email(email)[1]
         limits.take(self.request, ("register_ip", self.client.network), ("register_address", key))
+        assert isinstance(form, SignUpForm)  # noqa: S101 - narrows the type
         registration.register(
-            email=email, password=form.cleaned_data["password"], accept_terms=True, client=self.client
+            email=email,
+            password=form.cleaned_data["password"],
+            accept_terms=True,
+            agreed=form.agreed,
+            client=self.client,
         )
         pending.mailed(self.request, email, timezone.now())
         return see_other("accounts:check-email")
@@ -83,28 +85,16 @@ class VerifyLink(LinkPage):
     goal = "accounts:verify-confirm"
 
 
-class VerifyConfirm(Page):
-    """Its address carries no token, so it keeps the site's own Referrer-Policy: under no-referrer browsers send
-    ``Origin: null`` with the form, and the CSRF check refuses that.
-    """
-
+class VerifyConfirm(LinkConfirmPage):
     template_name = "accounts/verify.html"
 
-    def context(self) -> dict[str, Any]:
-        token = pending.link_of(self.request)
-        link = registration.peek_verification(token) if token else LinkView(LinkState.UNKNOWN)
-        return {"state": link.state, "email": link.email, "newer_at": link.newer_at, "asked_at": link.asked_at}
+    def look(self) -> LinkView:
+        return registration.peek_verification(self.token)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
-        limits.take(request, ("link_ip", self.client.network))
-        try:
-            registration.verify_email(token=pending.link_of(request) or "", client=self.client)
-        except Problem as problem:
-            if problem.code not in links.REFUSALS:
-                raise
-            return self.show(REFUSED)
-        pending.clear(request)
-        messages.success(request, _("Your address is confirmed. Sign in with it."))
+    def press(self) -> HttpResponse:
+        registration.verify_email(token=self.token, client=self.client)
+        pending.clear(self.request)
+        messages.success(self.request, _("Your address is confirmed. Sign in with it."))
         return see_other("accounts:login")
 
 

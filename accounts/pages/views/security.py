@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from accounts.pages.overview import overview
 from accounts.pages.steps import Page, SignedInOnly
+from accounts.services.own_account import CHANGE
 
 
 class Security(SignedInOnly, Page):
@@ -12,4 +13,5 @@ class Security(SignedInOnly, Page):
     def context(self) -> dict[str, Any]:
         user, current = self.principal.user, self.principal.session
         seen = overview(user=user, current=current, now=timezone.now())
-        return {"account": user, "current_id": current.pk, **vars(seen)}
+        may_change = user.may(CHANGE)
+        return {"account": user, "current_id": current.pk, "may_change": may_change, **vars(seen)}

@@ -11,13 +11,14 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from accounts.conf import app_settings
-from accounts.pages import pending, words
+from accounts.pages import asking, pending, words
 from accounts.pages.forms import CodeForm, MethodForm, PageForm, RecoveryCodeForm, SignInForm
 from accounts.pages.steps import REFUSED, FormPage, Page, SignedInOnly, SignedOutOnly, see_other
 from accounts.services import codes, factors, sign_in
 from accounts.services.codes import ChallengeView, MethodView
 from accounts.services.factors import DIGITS
 from accounts.services.sign_in import AddressUnverified, Arrival, CodeNeeded, SignedIn
+from accounts.unlocked import read_unlock
 from gatehouse import limits
 from gatehouse.client import client_of
 from gatehouse.headers import CLEAR_SITE_DATA
@@ -36,6 +37,7 @@ def arrival_of(request: HttpRequest, *, keep: bool = False) -> Arrival:
         transport=Transport.COOKIE,
         client=client_of(request),
         device_token=cookies.read_device(request),
+        unlock_token=read_unlock(request),
         keep=keep,
         usages=limits.usages_of(request),
     )
@@ -45,6 +47,7 @@ def enter(request: HttpRequest, step: SignedIn) -> SeeOther:
     """Tie the browser to its new session, let its device be known again, and go where it wanted to."""
     goal = safe_next(request, resolve_url("accounts:security"))
     browser.sign_in(request, step.session)
+    asking.begin(request)
     response = SeeOther(goal)
     if step.device_token:
         cookies.set_device(response, step.device_token)
@@ -170,6 +173,11 @@ class EnterCode(AnswerPage):
         return enter(self.request, step)
 
     def refuse(self, form: PageForm, problem: Problem) -> HttpResponse:
+        left = problem.members.get("attempts_remaining")
+        if problem.code == "otp_invalid" and left and self.method.type == "totp":
+            check = _("Check that the time on your phone is set automatically.")
+            form.refuse({"": [f"{words.wrong_code(left)} {check}"]})
+            return self.show(REFUSED, form=form)
         if problem.code != "otp_expired":
             return super().refuse(form, problem)
         try:
@@ -197,7 +205,10 @@ class EnterRecoveryCode(AnswerPage):
     def act(self, form: PageForm) -> HttpResponse:
         step = self.answer(code=form.cleaned_data["code"], method="recovery")
         response = enter(self.request, step)
-        messages.warning(self.request, words.codes_left(factors.recovery_codes_left(step.user)))
+        left = factors.recovery_codes_left(step.user)
+        messages.warning(self.request, words.codes_left(left))
+        if not left:  # the last one: new ones are made before anything else
+            response["Location"] = resolve_url("accounts:recovery-codes-new")
         return response
 
 
@@ -243,6 +254,7 @@ class CancelSignIn(SignedOutOnly):
 
 
 class SignOut(SignedInOnly, Page):
+    before_terms = True
     template_name = "accounts/sign_out.html"
 
     def post(self, request: HttpRequest) -> HttpResponse:

@@ -26,9 +26,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--older-than", help="How long ago it was over: 12h, 30d. Default: what the settings say for each."
         )
-        parser.add_argument("--batch", type=int, default=cleaning.BATCH, help="Rows of one transaction (default 500).")
+        parser.add_argument("--batch", type=int, default=cleaning.BATCH, help="Rows of one transaction (default 100).")
         parser.add_argument(
-            "--rest", type=float, default=0.5, help="Pause after each batch, as a share of its time (default 0.5)."
+            "--rest",
+            type=float,
+            default=cleaning.REST,
+            help="Pause after a batch, as a share of its time (default 2).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

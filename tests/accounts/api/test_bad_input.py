@@ -51,13 +51,23 @@ BODIES: dict[str, dict[str, tuple[Any, bool]]] = {
         "method": ("totp", False),
         "code": ("123456", False),
     },
+    "/me/email": {"new_email": ("elsewhere@example.org", True)},
+    "/me/email/confirm": {"token": ("x" * 43, True)},
     "/me/password": {
         "current_password": ("wrong wrong wrong", True),
         "new_password": ("a long and quiet river", True),
         "revoke_other_sessions": (True, False),
     },
+    "/me/factors/totp": {"name": ("My phone", False)},
+    f"/me/factors/totp/{CHALLENGE}/confirm": {"code": ("123456", True)},
+    "/me/recovery-codes": {},
 }
-SIGNED_IN = {"/auth/reauthenticate", "/sessions/revoke-all", "/me/password"}
+PUBLIC = {"/me/email/confirm"}
+SIGNED_IN = {
+    "/auth/reauthenticate",
+    "/sessions/revoke-all",
+    *(path for path in BODIES if path.startswith("/me/")),
+} - PUBLIC
 FLAGS = {"accept_terms", "trust_device", "include_current", "revoke_other_sessions"}
 OPAQUE = {"token", "trust_token", "refresh_token", "challenge_id"}  # any text is just an unknown one
 FIELDS = [(path, field) for path, fields in BODIES.items() for field in fields]
@@ -81,10 +91,10 @@ def good(path: str, **instead: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def headers(api: Api) -> dict[str, str]:
-    """What a signed-in client sends along."""
+def headers(api: Api, path: str) -> dict[str, str]:
+    """What a client sends along that is signed in where *path* asks for it; there is an account either way."""
     UserFactory(email=EMAIL)
-    return {"authorization": f"Bearer {api.sign_in()['access_token']}"}
+    return {"authorization": f"Bearer {api.sign_in()['access_token']}"} if path in SIGNED_IN else {}
 
 
 def rows() -> dict[str, list[Any]]:
@@ -96,18 +106,15 @@ def rows() -> dict[str, list[Any]]:
     }
 
 
-def send(api: Api, path: str, body: Any, headers: dict[str, str]) -> Any:
-    return api.post(path, body, **(headers if path.partition("?")[0] in SIGNED_IN else {}))
-
-
+@pytest.mark.one_engine
 @pytest.mark.parametrize(("path", "field"), FIELDS)
-def test_a_field_of_the_wrong_type_is_named_and_nothing_is_written(
+def test_h12_a_field_of_the_wrong_type_is_named_and_nothing_is_written(
     api: Api, headers: dict[str, str], settings: Any, path: str, field: str
 ) -> None:
     settings.GATEHOUSE = settings.GATEHOUSE | {"LIMITS_SCALE": 100}
     before = rows()
-    for value in [*WRONG_TYPES, "" if field not in ("display_name", "device_name") else None]:
-        refused = refused_fields(send(api, path, good(path, **{field: value}), headers))
+    for value in [*WRONG_TYPES, "" if field not in ("display_name", "device_name", "name") else None]:
+        refused = refused_fields(api.post(path, good(path, **{field: value}), **headers))
         expected = "null" if value is None else "blank" if value == "" and field not in FLAGS else None
         if expected is None and field not in ("method",):
             expected = "invalid"
@@ -122,26 +129,29 @@ def test_a_field_that_is_not_there_is_named_where_it_must_be(
 ) -> None:
     body = good(path)
     del body[field]
-    answer = send(api, path, body, headers)
+    answer = api.post(path, body, **headers)
     if BODIES[path][field][1]:
         assert refused_fields(answer) == {f"#/{field}": "required"}
     else:
         assert answer.status_code < 500 and '"required"' not in answer.content.decode()
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("path", BODIES)
 def test_an_unknown_field_is_named(api: Api, headers: dict[str, str], path: str) -> None:
     for name in ("is_admin", "id", "__proto__", "", "\x00", "x" * 5000, "Email", "émail"):
-        refused = refused_fields(send(api, path, good(path, **{name: 1}), headers))
+        refused = refused_fields(api.post(path, good(path, **{name: 1}), **headers))
         assert list(refused.values()) == ["unknown_field"]
-    assert refused_fields(send(api, f"{path}?next=/x", good(path), headers)) == {"?next": "unknown_field"}
+    assert refused_fields(api.post(f"{path}?next=/x", good(path), **headers)) == {"?next": "unknown_field"}
 
 
 @pytest.mark.parametrize(("path", "field"), [pair for pair in FIELDS if pair[1] not in FLAGS])
-def test_no_text_makes_a_fault(api: Api, headers: dict[str, str], settings: Any, path: str, field: str) -> None:
+def test_h05_h06_h07_no_text_makes_a_fault(
+    api: Api, headers: dict[str, str], settings: Any, path: str, field: str
+) -> None:
     settings.GATEHOUSE = settings.GATEHOUSE | {"LIMITS_SCALE": 100}
     for text in [*BAD_TEXTS, *ODD_TEXTS]:
-        answer = send(api, path, good(path, **{field: text}), headers)
+        answer = api.post(path, good(path, **{field: text}), **headers)
         assert answer.status_code < 500, (text, answer.content)
         if text in BAD_TEXTS and field not in OPAQUE:
             assert f"#/{field}" in refused_fields(answer), text
@@ -153,7 +163,7 @@ def test_no_text_makes_a_fault(api: Api, headers: dict[str, str], settings: Any,
 @pytest.mark.parametrize(
     "text", ["\u202eevil", "a\u200bb", "\u2066x", "line\nbreak", "tab\there", "\x1b[31m", "\ufeffx"]
 )
-def test_invisible_characters_do_not_get_into_names(api: Api, text: str) -> None:
+def test_h10_invisible_characters_do_not_get_into_names(api: Api, text: str) -> None:
     assert refused_fields(api.register(display_name=text)) == {"#/display_name": "invalid"}
     assert refused_fields(api.login(device_name=text)) == {"#/device_name": "invalid"}
     assert "#/email" in refused_fields(api.register(f"a{text}b@example.com"))
@@ -171,6 +181,7 @@ def test_a_name_in_any_script_comes_back_as_it_was(api: Api, name: str) -> None:
     assert User.objects.get().display_name == name
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize(
     "email",
     [
@@ -194,6 +205,7 @@ def test_h08_what_is_an_address_is_taken(api: Api, email: str) -> None:
     assert User.objects.get().email == email
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("path", BODIES)
 @pytest.mark.parametrize(
     ("body", "code", "status"),
@@ -227,15 +239,16 @@ def test_a_body_that_is_no_object_of_json_is_refused(
     assert mark() == since
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("path", BODIES)
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
                                   "application/xml", "text/json", ""])  # fmt: skip
-def test_another_media_type_is_refused(api: Api, headers: dict[str, str], path: str, kind: str) -> None:
-    extra = headers if path in SIGNED_IN else {}
-    answer = api.send("POST", path, json.dumps(good(path)), content_type=kind, **extra)
+def test_h14_another_media_type_is_refused(api: Api, headers: dict[str, str], path: str, kind: str) -> None:
+    answer = api.send("POST", path, json.dumps(good(path)), content_type=kind, **headers)
     problem("unsupported_media_type", 415, answer)
 
 
+@pytest.mark.one_engine
 def test_the_verdicts_come_in_their_order(api: Api) -> None:
     """413, 404, 405, 401 and 403, 406, 415, 400: each request has every later fault besides its own."""
     big = "x" * 70_000
@@ -250,6 +263,7 @@ def test_the_verdicts_come_in_their_order(api: Api) -> None:
     problem("bad_json", 400, api.post("/auth/login", "{"))
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("path", BODIES)
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 def test_other_methods_are_refused_with_those_that_are_allowed(api: Api, path: str, method: str) -> None:
@@ -258,3 +272,20 @@ def test_other_methods_are_refused_with_those_that_are_allowed(api: Api, path: s
     assert answer["Allow"] == "POST"
     overridden = api.send("POST", path, "{", x_http_method_override=method)
     assert overridden.status_code in (400, 401)
+
+
+@pytest.mark.parametrize("path", ["/me/email/pending", "/me/deletion", "/me/devices", f"/me/devices/{CHALLENGE}"])
+def test_a_delete_that_takes_nothing_refuses_a_field(api: Api, path: str) -> None:
+    UserFactory(email=EMAIL)
+    headers = {"Authorization": f"Bearer {api.sign_in()['access_token']}"}
+    assert refused_fields(api.send("DELETE", path, {"reason": "bored"}, **headers)) == {"#/reason": "unknown_field"}
+    assert api.send("DELETE", path, **headers).status_code in {204, 404}
+
+
+def test_the_end_of_a_session_refuses_a_field(api: Api) -> None:
+    UserFactory(email=EMAIL)
+    body = api.sign_in()
+    headers, path = {"Authorization": f"Bearer {body['access_token']}"}, f"/sessions/{body['session']['id']}"
+    assert refused_fields(api.send("DELETE", path, {"reason": "bored"}, **headers)) == {"#/reason": "unknown_field"}
+    assert api.get("/auth/session", **headers).status_code == 200
+    assert api.send("DELETE", path, **headers).status_code == 204

@@ -95,16 +95,35 @@ def test_c07_a_code_is_too_old_after_ten_minutes_and_the_challenge_over_after_th
 ) -> None:
     challenge = api.challenge()
     code = mailbox.code()
+    clock.shift(timedelta(minutes=10, seconds=-1))
+    assert api.answer(challenge, code).status_code == 200
+    challenge = api.challenge()
+    code = mailbox.code()
     clock.shift(timedelta(minutes=10))
     since = mark()
     assert problem("otp_expired", 400, api.answer(challenge, code)) == {}
     assert trail(since) == [("authn_code_fail", "code_expired")]
-    clock.shift(timedelta(seconds=-1))
-    assert api.answer(challenge, code).status_code == 200
     late = api.challenge()
     clock.shift(timedelta(minutes=30))
     problem("challenge_expired", 410, api.answer(late, "123456"))
     problem("challenge_expired", 410, api.post("/auth/otp/send", {"challenge_id": late}))
+
+
+def test_c08_a_code_that_was_too_old_or_used_stays_so_where_the_clock_is_set_back(
+    api: Api, mailbox: Mailbox, user: User, clock: Any
+) -> None:
+    challenge = api.challenge()
+    code = mailbox.code()
+    clock.shift(timedelta(minutes=10))
+    problem("otp_expired", 400, api.answer(challenge, code))
+    clock.shift(timedelta(minutes=-10))
+    problem("otp_expired", 400, api.answer(challenge, code))
+    clock.shift(timedelta(minutes=1))
+    assert api.post("/auth/otp/send", {"challenge_id": challenge}).status_code == 202
+    newer = mailbox.code()
+    assert api.answer(challenge, newer).status_code == 200
+    clock.shift(timedelta(seconds=-30))
+    problem("challenge_expired", 410, api.answer(challenge, newer))
 
 
 def test_a_mail_that_would_come_too_late_is_not_sent(api: Api, mailbox: Mailbox, user: User, clock: Any) -> None:

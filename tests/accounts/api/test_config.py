@@ -24,6 +24,7 @@ def test_what_a_client_needs_to_know(api: Api) -> None:
         "factors": ["email", "totp", "recovery"],
         "providers": [],
         "terms_version": "1",
+        "optional_consents": [],
         "signup_open": True,
     }
 

@@ -1,4 +1,4 @@
-"""What an account that staff deleted meets: it is answered like an address that nobody has (FEATURES 14)."""
+"""What an account that staff deleted meets: it is answered like an address that nobody has."""
 
 from typing import Any
 

@@ -8,8 +8,11 @@ from django.utils import timezone
 
 from accounts import lockout
 from accounts.models import User
+from accounts.services import lifecycle
 from audit.models import Event
 from gatehouse import limits
+from gatehouse.client import Client
+from gatehouse.problems import Problem
 from tests.factories import EMAIL, Api, Mailbox, UserFactory, mark, problem, trail
 
 WRONG = "not the password at all"
@@ -115,6 +118,16 @@ def test_a07_a_whole_sign_in_clears_the_network_but_not_the_address(api: Api, us
     api.sign_in()
     assert tries(api, EMAIL, 11)[-2:] == [401, 429]
     assert lockout.failed_sign_ins(email_key=EMAIL) == 10
+
+
+def test_a_right_password_leaves_nothing_for_staff_to_lift(api: Api, mailbox: Mailbox, user: User) -> None:
+    api.sign_in()
+    staff = UserFactory(email="staff@example.com", staff=True)
+    since, told = mark(), len(mailbox.all())
+    with pytest.raises(Problem, match="conflict"):
+        lifecycle.unlock(target=user, by=staff, reason="a test", client=Client.local("test"))
+    assert trail(since) == [("user_unlocked", "conflict")]
+    assert len(mailbox.all()) == told
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_an_older_link_is_worth_nothing_once_a_newer_one_was_sent(api: Api, mail
 
 
 @pytest.mark.parametrize("trait", [{}, {"disabled": True}, {"deleted": True}, {"staff": True}])
-def test_a_sign_up_for_an_address_that_has_an_account_answers_alike_and_changes_nothing(
+def test_b03_a_sign_up_for_an_address_that_has_an_account_answers_alike_and_changes_nothing(
     api: Api, mailbox: Mailbox, trait: dict[str, bool]
 ) -> None:
     user = UserFactory(email=EMAIL, **trait)
@@ -132,7 +132,9 @@ def test_a_sign_up_for_an_address_that_has_an_account_answers_alike_and_changes_
     assert Event.objects.latest("id").user_id is None
 
 
-def test_a_second_sign_up_before_the_address_is_proved_replaces_password_and_link(api: Api, mailbox: Mailbox) -> None:
+def test_d14_a_second_sign_up_before_the_address_is_proved_replaces_password_and_link(
+    api: Api, mailbox: Mailbox
+) -> None:
     api.register(password="the stranger's long password", display_name="A stranger")
     strangers = mailbox.token()
     api.register(display_name="Jane")
@@ -153,13 +155,15 @@ def test_a_second_sign_up_before_the_address_is_proved_replaces_password_and_lin
         ("jane@example.org", False),
     ],
 )
-def test_spellings_of_one_address_are_one_account(api: Api, email: str, same: bool) -> None:
+def test_h09_spellings_of_one_address_are_one_account(api: Api, email: str, same: bool) -> None:
     api.register()
     assert api.register(email).status_code == 202
     assert User.objects.count() == (1 if same else 2)
 
 
-def test_mail_goes_to_the_stored_address_never_to_a_spelling_that_somebody_typed(api: Api, mailbox: Mailbox) -> None:
+def test_h10_mail_goes_to_the_stored_address_never_to_a_spelling_that_somebody_typed(
+    api: Api, mailbox: Mailbox
+) -> None:
     UserFactory(email="jane@example.com")
     api.register("ｊａｎｅ@ｅｘａｍｐｌｅ.com")
     api.post("/auth/verify-email/resend", {"email": "ｊａｎｅ@example.com"})
@@ -212,7 +216,7 @@ POLICY_CASES = [
 
 
 @pytest.mark.parametrize(("policy", "password", "codes"), POLICY_CASES)
-def test_the_policy_says_which_rules_a_password_breaks(
+def test_h11_the_policy_says_which_rules_a_password_breaks(
     api: Api, settings: Any, policy: str, password: str, codes: set[str]
 ) -> None:
     settings.ACCOUNTS = {"PASSWORD_POLICY": policy, "ARGON2_MEMORY": 8}
@@ -250,7 +254,7 @@ def test_b05_asking_for_the_mail_again_answers_alike_for_every_address(api: Api,
     assert "/verify/" in str(came["unverified"][0].body) and "/verify/" not in str(came["verified"][0].body)
 
 
-def test_one_address_is_mailed_five_times_an_hour_known_or_not(api: Api, mailbox: Mailbox) -> None:
+def test_b09_one_address_is_mailed_five_times_an_hour_known_or_not(api: Api, mailbox: Mailbox) -> None:
     UserFactory(email=EMAIL, unverified=True)
     for email in (EMAIL, "nobody@example.com"):
         for _turn in range(5):
@@ -272,7 +276,7 @@ def test_one_address_signs_up_five_times_an_hour_in_any_spelling(api: Api) -> No
     assert api.register("other@example.com").status_code == 202
 
 
-def test_mails_carry_no_host_but_our_own(api: Api, mailbox: Mailbox, settings: Any) -> None:
+def test_d09_mails_carry_no_host_but_our_own(api: Api, mailbox: Mailbox, settings: Any) -> None:
     api.post(
         "/auth/register",
         {"email": EMAIL, "password": PASSWORD, "accept_terms": True},

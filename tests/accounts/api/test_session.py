@@ -10,7 +10,7 @@ from accounts.services import lifecycle
 from audit.models import Event
 from gatehouse.client import Client
 from sessions_app.models import Session
-from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, code_of, mark, moment, problem, trail
+from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, bearer, code_of, mark, moment, problem, trail
 
 
 @pytest.fixture
@@ -21,10 +21,6 @@ def user(db: None) -> User:
 @pytest.fixture
 def signed_in(api: Api, user: User) -> dict[str, Any]:
     return api.sign_in()
-
-
-def bearer(body: dict[str, Any]) -> dict[str, str]:
-    return {"authorization": f"Bearer {body['access_token']}"}
 
 
 def test_the_session_at_hand_with_its_user(api: Api, user: User, signed_in: dict[str, Any]) -> None:

@@ -113,6 +113,18 @@ def test_by_cookie_the_refresh_token_is_in_no_body(api: Api, mailbox: Mailbox, u
     assert trail()[1:] == [OPENED[0], ("authn_device_trusted",), *OPENED[1:]]
 
 
+def test_v335_no_cookie_is_longer_than_4096_bytes(api: Api, mailbox: Mailbox, db: None) -> None:
+    longest = f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 59}.example"
+    UserFactory(email=longest, display_name="Ünïcode " * 12)
+    asked = {"email": longest, "password": PASSWORD, "device_name": "漢" * 200}
+    challenge = api.post("/auth/login", asked, **COOKIE).json()["challenge"]["id"]
+    given = {"challenge_id": challenge, "code": mailbox.code(longest), "trust_device": True}
+    answer = api.post("/auth/otp/verify", given, **COOKIE)
+    assert answer.cookies
+    for name, cookie in answer.cookies.items():
+        assert len(f"__Host-{name}") + len(cookie.value.encode()) <= 4096
+
+
 def test_on_https_the_cookies_are_bound_to_the_host(api: Api, mailbox: Mailbox, user: User, settings: Any) -> None:
     settings.GATEHOUSE = settings.GATEHOUSE | {"BASE_URL": "https://id.example.org"}
     settings.ALLOWED_HOSTS = ["*"]

@@ -11,7 +11,9 @@ from accounts import outbox
 EMAIL = "jane@example.com"
 PASSWORD = "correct horse battery staple"
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Gecko/20100101 Firefox/142.0"
-_LINK = re.compile(r"^http://testserver(/account/(?:verify|password/reset)/\S+)$", re.MULTILINE)
+_LINK = re.compile(
+    r"^http://testserver(/account/(?:verify|password/reset|email/confirm|email/undo)/\S+)$", re.MULTILINE
+)
 _CODE = re.compile(r"^(\d{6}) is your", re.MULTILINE)
 
 

@@ -8,10 +8,11 @@ import time_machine
 from django.contrib.sessions.models import Session as BrowserSession
 from django.utils import timezone
 
-from accounts.models import Link, LinkPurpose, Mail, Status, User
+from accounts.models import Link, LinkPurpose, Mail, Status, TotpDevice, User
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
 from tests.accounts.pages.person import Person, text_of
+from tests.factories import Api, bearer, shown_by
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Mobile Safari/605"
 CONFIRM = "/account/disavow/confirm"
@@ -140,12 +141,39 @@ def test_d08_the_link_of_a_disabled_account_does_not_work(owner: Person) -> None
     assert not Mail.objects.filter(template="password_reset").exists()
 
 
-def test_where_no_mail_leaves_none_is_promised(owner: Person) -> None:
+def test_d08_the_link_of_an_address_that_was_left_does_not_work(owner: Person) -> None:
     User.objects.update(email="new@example.com", email_key="new@example.com")
-    owner.post("disavow/confirm")
-    said = text_of(owner.get("login"))
-    assert "We signed that device out." in said
-    assert "We sent you a link" not in said
+    assert "This link does not work" in text_of(owner.get("disavow/confirm"))
+    assert owner.post("disavow/confirm").status_code == 422
+    assert live() == 2
+
+
+def test_the_page_says_what_becomes_of_apps_and_reset_asks_for_none_afterwards(
+    owner: Person, stranger: Person, link: str
+) -> None:
+    assert "Authenticator apps that were set up there go" in text_of(owner.get("disavow/confirm"))
+    stranger.post("2fa/totp/add", {"name": "Mine now"})
+    stranger.post("2fa/totp/confirm", {"code": shown_by(TotpDevice.objects.get())})
+    assert TotpDevice.objects.get().confirmed
+    assert owner.post("disavow/confirm").status_code == 303
+    assert not TotpDevice.objects.exists()
+    reset = re.search(r"^http://testserver(/account/password/reset/\S+)$", owner.mail(), re.MULTILINE)
+    assert reset
+    owner.browser.get(reset[1])
+    assert "authenticator app" not in text_of(owner.get("password/reset/new"))
+
+
+def test_v7_4_3_where_an_app_went_whoever_came_in_by_it_is_signed_out_too(
+    owner: Person, stranger: Person, link: str
+) -> None:
+    stranger.post("2fa/totp/add", {"name": "Mine now"})
+    stranger.post("2fa/totp/confirm", {"code": shown_by(TotpDevice.objects.get())})
+    again = Api(user_agent="Wget/1.21")
+    body = again.answer(again.challenge(), shown_by(TotpDevice.objects.get(), 1)).json()
+    assert live() == 2
+    assert owner.post("disavow/confirm").status_code == 303
+    assert live() == 0
+    assert again.get("/auth/session", **bearer(body)).status_code == 401
 
 
 def test_the_token_is_not_readable_in_the_session_table(owner: Person, link: str) -> None:

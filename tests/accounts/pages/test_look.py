@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.links import LinkState
 from accounts.pages import theme
 from accounts.templatetags.moments import until
 from tests.accounts.pages.person import Person, text_of
@@ -24,6 +25,7 @@ PAGES = sorted(
 )
 MAILS = sorted(path.name for path in (ROOT / "accounts/templates/accounts/mail").iterdir())
 OPEN_PAGES = ["signup", "login", "check-email", "verify/resend", "verify/confirm", "help", "terms", "privacy"]
+OPEN_PAGES += ["password-policy", "getting-started"]
 
 
 @pytest.mark.parametrize("path", OPEN_PAGES)
@@ -161,3 +163,16 @@ def test_what_changes_something_takes_no_get(person: Person, name: str):
 def test_a_pause_is_never_told_too_short(seconds, words):
     with time_machine.travel("2026-01-05T08:30:00Z", tick=False):
         assert until(timezone.now() + timedelta(seconds=seconds)) == words
+
+
+@pytest.mark.parametrize("state", [*LinkState, "taken"])
+@pytest.mark.parametrize(
+    "name", ["verify", "confirm_address", "undo_address", "unlock", "disavow", "undo_deletion", "reset_over"]
+)
+def test_the_title_of_a_link_page_is_its_heading(name: str, state: str):
+    for in_force in (True, False):
+        shown = {"state": state, "in_force": in_force, "site_name": "Gatehouse", "at": timezone.now()}
+        page = render_to_string(f"accounts/{name}.html", shown | {"erase_at": timezone.now()})
+        heading, title = re.search(r"<h1>(.*?)</h1>", page), re.search(r"<title>(.*?)</title>", page, re.DOTALL)
+        assert heading and title
+        assert " ".join(title[1].split()).startswith(heading[1])

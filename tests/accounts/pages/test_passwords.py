@@ -327,7 +327,7 @@ def test_the_page_of_a_lockout_leads_to_a_reset(member: Person):
         member.give_password("wrong wrong wrong")
     locked = member.give_password()
     assert locked.status_code == 429
-    assert '<a href="/account/password/reset">Reset your password</a>' in text_of(locked)
+    assert '<a href="/account/password/reset">reset your password</a>' in text_of(locked)
 
 
 @pytest.mark.parametrize("path", [FORGOT, "password/reset/sent", FORM])

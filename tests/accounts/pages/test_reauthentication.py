@@ -1,4 +1,4 @@
-"""PAGES 13: a delicate page asks again who one is, and goes on where it was interrupted."""
+"""A delicate page asks again who one is, and goes on where it was interrupted."""
 
 from datetime import timedelta
 from typing import Any

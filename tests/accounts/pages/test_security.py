@@ -48,7 +48,7 @@ def test_account_pages_are_for_their_owner(person: Person, path: str):
 
 
 @pytest.mark.parametrize("path", ["security", "devices", "login", "signup", "check-email", "verify/confirm"])
-def test_account_pages_are_kept_by_no_cache(at_home: Person, path: str):
+def test_g16_account_pages_are_kept_by_no_cache(at_home: Person, path: str):
     assert at_home.get(path)["Cache-Control"] == "no-store"
 
 
@@ -63,7 +63,7 @@ def test_forgetting_devices_signs_nobody_out(member: Person):
     assert "No device is known." in text_of(member.get("devices"))
 
 
-def test_hostile_device_name_stays_text(member: Person):
+def test_g10_g11_hostile_device_name_stays_text(member: Person):
     member.browser.defaults["HTTP_USER_AGENT"] = "<script>alert(1)</script>"
     member.sign_in()
     Session.objects.update(device_name="<script>alert(1)</script>")

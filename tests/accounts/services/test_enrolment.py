@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Link, Mail, RecoveryCode, Status, TotpDevice, User
@@ -15,7 +16,9 @@ from audit.models import Event
 from gatehouse.client import Client
 from gatehouse.events import Actor
 from gatehouse.problems import Problem
-from tests.factories import EMAIL, PASSWORD, Api, UserFactory, mark, shown_by, trail
+from sessions_app.models import Session
+from sessions_app.reasons import RevokeReason
+from tests.factories import EMAIL, PASSWORD, Api, UserFactory, bearer, mark, problem, shown_by, trail
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db]
 CLIENT = Client.local("test")
@@ -102,6 +105,26 @@ def test_the_password_of_an_enrolment_closes_a_link_that_resets_it() -> None:
     assert {link.purpose for link in Link.objects.open()} == {"enrol", "reset"}
     enrolment.set_password(token=token, password="a long and quiet river", client=CLIENT)
     assert {link.purpose for link in Link.objects.open()} == {"enrol"}
+
+
+def test_v7_4_3_an_enrolment_of_an_account_in_use_ends_its_sessions() -> None:
+    """A session that somebody opened before knows neither the password nor the app."""
+    user, api = UserFactory(email=EMAIL), Api()
+    body = api.sign_in()
+    user.set_role(Role.MODERATOR)
+    user.save()
+    with transaction.atomic():
+        enrolment.offer(user=user, client=CLIENT, now=timezone.now())
+    token, before = api.mailbox.token(), Session.objects.get()
+    assert before.revoked_at is None
+    enrolment.set_password(token=token, password="a long and quiet river", client=CLIENT)
+    before.refresh_from_db()
+    assert before.revoked_reason == RevokeReason.PASSWORD_RESET
+    problem("session_revoked", 401, api.get("/auth/session", **bearer(body)))
+    Session.objects.update(revoked_at=None, revoked_reason="")  # one that was opened between the two steps
+    enrolment.finish(token=token, code=shown_by(TotpDevice.objects.get()), client=CLIENT)
+    before.refresh_from_db()
+    assert before.revoked_reason == RevokeReason.FACTORS_CHANGED
 
 
 @pytest.mark.parametrize("email", ["nonsense", "a@b", ""])

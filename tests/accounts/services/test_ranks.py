@@ -97,7 +97,7 @@ def test_e06_what_a_change_of_role_does_to_sessions(
 
 
 def test_i13_a_change_of_role_is_recorded_with_what_it_gained_and_lost(boss: User) -> None:
-    """F38: before and after, and the permissions between them."""
+    """Before and after, and the permissions between them."""
     user = UserFactory(role=Role.MODERATOR, app=True)
     change(user, boss, Role.USER, "Left the team")
     row = Event.objects.get(action="authz_change")

@@ -94,6 +94,16 @@ def test_an_account_that_nobody_proved_goes_with_all_that_hangs_on_it_and_leaves
     assert (row.user_id, row.email, row.actor_type) == (str(user.pk), None, "system")
 
 
+def test_an_address_that_nobody_proved_is_not_left_in_the_trail() -> None:
+    Api().register("nobody.proves@example.com")
+    [asked] = Event.objects.filter(action="user_registered")
+    assert asked.email == "nobody.proves@example.com"
+    with time_machine.travel(timezone.now() + timedelta(days=32)):
+        call_command("cleanup", "--only", "unverified")
+    assert not User.objects.exists()
+    assert Event.objects.get(pk=asked.pk).email is None
+
+
 def test_the_address_is_free_again() -> None:
     with time_machine.travel(timezone.now() - OLD):
         Api().register()

@@ -14,7 +14,7 @@ from accounts.services import lifecycle
 from gatehouse import hashing
 from gatehouse.client import Client
 from sessions_app.models import Device
-from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, give_app, problem
+from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, bearer, give_app, problem
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db, pytest.mark.every_engine]
 
@@ -37,10 +37,6 @@ def user(api: Api) -> User:
 def trusted(api: Api, user: User) -> Trusted:
     """The answer to a sign-in that trusted its device."""
     return api.sign_in(trust_device=True)
-
-
-def bearer(body: Trusted) -> dict[str, str]:
-    return {"authorization": f"Bearer {body['access_token']}"}
 
 
 def asks_for_code(api: Api, token: str, password: str = PASSWORD) -> bool:

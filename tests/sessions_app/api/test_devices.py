@@ -12,8 +12,9 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from gatehouse.client import Client
-from sessions_app import devices, tokens
+from sessions_app import devices
 from sessions_app.models import Device, Door, Session, Transport
+from tests.sessions_app.headers import bearer_of
 
 URL = "/api/v1/me/devices"
 JSON = "application/json"
@@ -27,16 +28,12 @@ def at_home(user: Any, open_session: Open, device_of: Make) -> Session:
     return open_session(user, device=device_of(user))
 
 
-def bearer(session: Session) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens.access_for(session)}"}
-
-
 def shown(at: Any) -> str:
     return str(at.isoformat(timespec="milliseconds")).replace("+00:00", "Z")
 
 
 def test_the_shape_of_a_device(client: Browser, user: Any, at_home: Session) -> None:
-    answer = client.get(URL, headers=bearer(at_home))
+    answer = client.get(URL, headers=bearer_of(at_home))
     assert answer.status_code == 200
     assert answer["Cache-Control"] == "no-store"
     device = Device.objects.get()
@@ -63,7 +60,7 @@ def test_one_sees_ones_own_devices_the_one_at_hand_first(
     with time_machine.travel(timezone.now() + timedelta(hours=1), tick=False):
         other = device_of(jane, trusted=True)
         device_of(joe)
-        rows = client.get(URL, headers=bearer(open_session(jane, device=mine))).json()["results"]
+        rows = client.get(URL, headers=bearer_of(open_session(jane, device=mine))).json()["results"]
     assert [(row["id"], row["current"]) for row in rows] == [(str(mine.pk), True), (str(other.pk), False)]
     assert rows[1]["trusted_until"] == shown(Device.objects.get(pk=other.pk).trusted_until)
 
@@ -71,12 +68,12 @@ def test_one_sees_ones_own_devices_the_one_at_hand_first(
 def test_trust_that_is_over_is_not_shown(client: Browser, user: Any, at_home: Session, device_of: Make) -> None:
     device_of(user, trusted=True)
     Device.objects.filter(trusted_until__isnull=False).update(trusted_until=timezone.now() - timedelta(seconds=1))
-    rows = client.get(URL, headers=bearer(at_home)).json()["results"]
+    rows = client.get(URL, headers=bearer_of(at_home)).json()["results"]
     assert [row["trusted_until"] for row in rows] == [None, None]
 
 
 def rename(client: Browser, session: Session, device_id: Any, body: Any) -> Any:
-    return client.patch(f"{URL}/{device_id}", body, headers=bearer(session), content_type=JSON)
+    return client.patch(f"{URL}/{device_id}", body, headers=bearer_of(session), content_type=JSON)
 
 
 def test_a_device_is_given_a_name(client: Browser, at_home: Session, events: list[Any]) -> None:
@@ -140,7 +137,7 @@ def test_h01_nothing_but_the_name_can_be_changed(client: Browser, at_home: Sessi
         ("#/trusted_until", "unknown_field"),
         ("#/label", "unknown_field"),
     }
-    assert client.get(f"{URL}?limit=1", headers=bearer(at_home)).json()["errors"][0]["pointer"] == "?limit"
+    assert client.get(f"{URL}?limit=1", headers=bearer_of(at_home)).json()["errors"][0]["pointer"] == "?limit"
 
 
 def test_a_forgotten_device_is_gone_its_token_proves_nothing_and_its_session_goes_on(
@@ -150,12 +147,12 @@ def test_a_forgotten_device_is_gone_its_token_proves_nothing_and_its_session_goe
         token = devices.trust(device=Device.objects.get(), client=client_facts, now=timezone.now())
     events.clear()
     for status in (204, 404):
-        answer = client.delete(f"{URL}/{at_home.device_id}", headers=bearer(at_home))
+        answer = client.delete(f"{URL}/{at_home.device_id}", headers=bearer_of(at_home))
         assert answer.status_code == status
     assert [(event.action, event.details()) for event in events] == [
         ("authn_device_removed", {"device_id": str(at_home.device_id), "was_trusted": True})
     ]
-    assert client.get(URL, headers=bearer(at_home)).json() == {"results": []}
+    assert client.get(URL, headers=bearer_of(at_home)).json() == {"results": []}
     assert devices.is_trusted(user=user, token=token, now=timezone.now()) is None
     with transaction.atomic():
         again = devices.remember(
@@ -171,7 +168,7 @@ def test_all_devices_are_forgotten_at_once(
     theirs = device_of(make_user("joe"), trusted=True)
     device_of(user, trusted=True)
     for _ in range(2):
-        assert client.delete(URL, headers=bearer(at_home)).status_code == 204
+        assert client.delete(URL, headers=bearer_of(at_home)).status_code == 204
     assert list(Device.objects.trusted(timezone.now())) == [theirs]
     assert list(Device.objects.all()) == [theirs]
     at_home.refresh_from_db()
@@ -183,7 +180,7 @@ def test_e15_anothers_device_is_as_unknown_as_none(
 ) -> None:
     theirs = device_of(make_user("joe"), trusted=True)
     events.clear()
-    headers = bearer(at_home) | {"X-Request-ID": "same"}
+    headers = bearer_of(at_home) | {"X-Request-ID": "same"}
     for ask in (
         lambda pk: client.delete(f"{URL}/{pk}", headers=headers),
         lambda pk: client.patch(f"{URL}/{pk}", {"name": "mine"}, headers=headers, content_type=JSON),
@@ -199,7 +196,7 @@ def test_e15_anothers_device_is_as_unknown_as_none(
 
 @pytest.mark.parametrize("path", ["1", "a' OR 1=1", "00000000-0000-0000-0000-00000000000g"])
 def test_what_is_no_id_is_not_found(client: Browser, at_home: Session, path: str) -> None:
-    assert client.delete(f"{URL}/{path}", headers=bearer(at_home)).status_code == 404
+    assert client.delete(f"{URL}/{path}", headers=bearer_of(at_home)).status_code == 404
 
 
 def test_nobody_is_not_authenticated(client: Browser, db: None) -> None:

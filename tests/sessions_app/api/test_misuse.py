@@ -15,6 +15,7 @@ from gatehouse.events import SecurityEvent
 from sessions_app import tokens
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
+from tests.sessions_app.headers import bearer_of
 
 API = "/api/v1"
 Open = Callable[..., Session]
@@ -23,10 +24,6 @@ Open = Callable[..., Session]
 def refresh(client: Browser, raw: str) -> tuple[int, str]:
     answer = client.post(f"{API}/auth/refresh", {"refresh_token": raw}, content_type="application/json")
     return answer.status_code, answer.json().get("code", "rotated")
-
-
-def bearer(session: Session) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens.access_for(session)}"}
 
 
 def test_e04_a_thief_who_comes_first_is_found_out_by_the_owner_who_comes_later(
@@ -110,7 +107,7 @@ def test_e19_the_token_decides_beside_the_cookie_of_another_and_that_is_recorded
     browser, joes = signed_in(jane), open_session(joe)
     events.clear()
     for _ in range(3):
-        answer = browser.get(f"{API}/sessions", headers=bearer(joes))
+        answer = browser.get(f"{API}/sessions", headers=bearer_of(joes))
         assert [row["id"] for row in answer.json()["results"]] == [str(joes.pk)]
     (event,) = [event for event in events if event.action == "session_mismatch"]
     assert (event.user_id, event.session_id, event.success) == (str(joe.pk), str(joes.pk), True)
@@ -121,7 +118,7 @@ def test_e19_two_sessions_of_one_account_belong_together(
     user: Any, open_session: Open, signed_in: Callable[..., Browser], events: list[SecurityEvent]
 ) -> None:
     browser, own = signed_in(user), open_session(user)
-    assert browser.get(f"{API}/sessions", headers=bearer(own)).status_code == 200
+    assert browser.get(f"{API}/sessions", headers=bearer_of(own)).status_code == 200
     assert "session_mismatch" not in [event.action for event in events]
 
 
@@ -133,7 +130,7 @@ def test_e19_a_bad_token_beside_a_good_cookie_is_refused(user: Any, signed_in: C
 def test_e19_a_client_without_a_cookie_pays_nothing_for_it(
     client: Browser, session: Session, django_assert_num_queries: Any
 ) -> None:
-    headers = bearer(session)
+    headers = bearer_of(session)
     client.get(f"{API}/sessions", headers=headers)
     with django_assert_num_queries(3):  # who calls, the one at hand, the others
         assert client.get(f"{API}/sessions", headers=headers).status_code == 200
@@ -144,7 +141,7 @@ def test_e21_ten_thousand_sessions_are_listed_page_by_page(client: Browser, user
     copied = {field.attname: getattr(session, field.attname) for field in Session._meta.concrete_fields}
     made = [Session(**copied | {"id": uuid4(), "refresh_id": uuid4()}) for _ in range(9_999)]
     Session.objects.bulk_create(made, batch_size=500)
-    headers, address, seen, times = bearer(session), f"{API}/sessions?limit=200", [], []
+    headers, address, seen, times = bearer_of(session), f"{API}/sessions?limit=200", [], []
     while address:
         begun = process_time()
         page = client.get(address, headers=headers).json()

@@ -14,6 +14,7 @@ from gatehouse.client import Client
 from sessions_app import tokens
 from sessions_app.models import Door, Session, Transport
 from sessions_app.reasons import RevokeReason
+from tests.sessions_app.headers import bearer_of
 
 URL = "/api/v1/sessions"
 Open = Callable[..., Session]
@@ -22,10 +23,6 @@ Open = Callable[..., Session]
 @pytest.fixture
 def bearer(issued: tokens.Tokens) -> dict[str, str]:
     return {"Authorization": f"Bearer {issued.access_token}"}
-
-
-def bearer_of(session: Session) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens.access_for(session)}"}
 
 
 def test_the_shape_of_a_session(client: Browser, session: Session, bearer: dict[str, str]) -> None:
@@ -205,7 +202,9 @@ def test_nobody_is_not_authenticated(client: Browser, db: None) -> None:
         ("Bearer é", "access_invalid"),
     ],
 )
-def test_a_header_that_is_there_decides(user: Any, signed_in: Callable[..., Browser], header: str, code: str) -> None:
+def test_g06_a_header_that_is_there_decides(
+    user: Any, signed_in: Callable[..., Browser], header: str, code: str
+) -> None:
     browser = signed_in(user)
     assert browser.get(URL).status_code == 200
     answer = browser.get(URL, headers={"Authorization": header})

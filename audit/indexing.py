@@ -1,0 +1,105 @@
+"""The side table by which the trail is searched for addresses, IP addresses and networks.
+
+1. The worker enters the events of one seal after another, a few in a transaction; how far it came stands beside them,
+   so that nothing is entered twice or left out by one that was killed, or by two at once.
+2. Until then an event is found by opening it, so that a search is complete at any moment, but for events that wait
+   behind NEWEST others, and for one that was committed late and has no seal yet.
+3. The data keys are locked while digests are made with what they open: an erasure at the same moment waits, and takes
+   the digests with the keys.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from django.db import router, transaction
+from django.db.models import Q
+
+from .digests import address_digest, address_digests, place_digests, search_digests
+from .models import NETWORK, PERSONAL, Event, Index
+from .privacy import key_of, open_rows
+from .seals import Entered, Seal, SealedEvent
+
+NEWEST = 10_000  # events not entered yet that a search opens
+AT_ONCE = 200  # events entered in one transaction
+
+
+def enter_next() -> bool:
+    """Enter some events of the first seal that is not entered whole; return whether more may wait."""
+    alias = router.db_for_write(Index)
+    with transaction.atomic(using=alias, durable=True):
+        entered = _entered(alias, lock=True)
+        sealed = SealedEvent.objects.using(alias).filter(seal_id=entered.seal, event_id__gt=entered.event)
+        keys = list(sealed.order_by("event_id").values_list("event_id", flat=True)[:AT_ONCE])
+        if keys:
+            enter(list(Event.objects.using(alias).filter(pk__in=keys).order_by("pk")))
+            entered.event = keys[-1]
+        elif Seal.objects.using(alias).filter(number=entered.seal + 1).exists():
+            entered.seal, entered.event = entered.seal + 1, 0
+        else:
+            return False
+        entered.save(using=alias)
+    return True
+
+
+def enter(rows: Sequence[Event]) -> None:
+    """Write down where *rows* are found, inside the caller's transaction."""
+    open_rows(rows, lock=True)
+    entries = [entry for row in rows for entry in _entries(row)]
+    Index.objects.using(router.db_for_write(Index)).bulk_create(entries, batch_size=2000)
+
+
+def by_email(email: str) -> Q:
+    """Return the condition of events at which *email* was typed."""
+    digests = address_digests(email)
+    return _found("email", digests, lambda row: bool(row.email) and address_digest(row.email) in digests)
+
+
+def by_place(place: str) -> Q:
+    """Return the condition of events from *place*, an IP address or one of the networks of search_digests().
+
+    Raises ValueError.
+    """
+    digests = search_digests(place)
+    kind = "net" if "/" in place else "ip"
+
+    def is_there(row: Event) -> bool:
+        at = place_digests(row.ip_address) if row.ip_address else []
+        return any(of == kind and digest in digests for of, digest in at)
+
+    return _found(kind, digests, is_there)
+
+
+def waiting() -> Iterator[Event]:
+    """Yield the events that the side table does not know yet, the NEWEST of them."""
+    alias = router.db_for_read(Index)
+    entered = _entered(alias)
+    newest = Seal.objects.using(alias).filter(number__lt=entered.seal).order_by("-last_event").first()
+    through = max(newest.last_event if newest else 0, entered.event)
+    yield from Event.objects.using(alias).filter(pk__gt=through).order_by("-pk")[:NEWEST]
+    late = SealedEvent.objects.using(alias).filter(seal_id__gte=entered.seal, event_id__lte=through)
+    late = late.exclude(seal_id=entered.seal, event_id__lte=entered.event)
+    yield from Event.objects.using(alias).filter(pk__in=list(late.values_list("event_id", flat=True)[:AT_ONCE]))
+
+
+def _entered(alias: str, *, lock: bool = False) -> Entered:
+    rows = Entered.objects.using(alias)
+    if not lock:
+        return rows.first() or Entered()
+    rows.bulk_create([Entered()], ignore_conflicts=True)
+    return rows.select_for_update().get()
+
+
+def _found(kind: str, digests: list[str], fits: Callable[[Event], bool]) -> Q:
+    entered = Index.objects.filter(kind=kind, digest__in=digests).values("event_id")
+    fresh = [row.pk for row in waiting() if fits(row)]
+    if not fresh:
+        return Q(pk__in=entered)
+    # one set of keys: an OR of two conditions would have the database walk the whole trail
+    return Q(pk__in=entered.union(Event.objects.filter(pk__in=fresh).values("pk"), all=True))
+
+
+def _entries(row: Event) -> Iterator[Index]:
+    if (key := key_of(row, PERSONAL)) and row.email:
+        yield Index(event_id=row.pk, kind="email", digest=address_digest(row.email), key_id=key)
+    if (key := key_of(row, NETWORK)) and row.ip_address:
+        for kind, digest in place_digests(row.ip_address):
+            yield Index(event_id=row.pk, kind=kind, digest=digest, key_id=key)

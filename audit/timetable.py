@@ -1,0 +1,36 @@
+"""What the worker does for the trail."""
+
+import logging
+from datetime import datetime, timedelta
+
+from gatehouse.timetable import Job
+
+from . import checkpoints, indexing, sealing
+from .seals import FULL
+
+logger = logging.getLogger(__name__)
+
+
+def _seal(now: datetime) -> bool:
+    try:
+        made = sealing.seal_next(now=now)
+    except sealing.ContendedError:
+        logger.warning("other sealers of the trail were quicker every time")
+        return False
+    return made is not None and made.count == FULL
+
+
+def _enter(now: datetime) -> bool:
+    return indexing.enter_next()
+
+
+def _publish(now: datetime) -> bool:
+    checkpoints.publish_daily(now=now)
+    return False
+
+
+JOBS = [
+    Job(name="audit-seal", every=timedelta(minutes=1), piece=_seal),
+    Job(name="audit-index", every=timedelta(minutes=1), piece=_enter),
+    Job(name="audit-checkpoint", every=timedelta(minutes=10), piece=_publish),
+]
