@@ -81,13 +81,12 @@ def to_write(names: Collection[Name], *, alias: str) -> dict[Name, DataKey]:
     found = {name: key for name in names if (key := _memory.find(alias, name))}
     missing = [name for name in names if name not in found]
     if missing:
-        read = _read(missing, alias)
+        read, closed = _read(missing, alias)
         absent = sorted(set(missing).difference(read))
-        closed = _closed(absent, alias) if absent else set()
         found |= {name: _throw_away() for name in absent if name.subject in closed}
         if absent := [name for name in absent if name.subject not in closed]:
             _make(absent, alias)
-            read |= _read(absent, alias)
+            read |= _read(absent, alias)[0]
         transaction.on_commit(lambda: _memory.keep(alias, read), using=alias)
         found |= read
     return found
@@ -109,17 +108,14 @@ def to_read(ids: Iterable[UUID], *, alias: str, lock: bool = False) -> dict[UUID
     return {row.pk: DataKey(row.pk, _unwrap(row)) for row in rows}
 
 
-def _read(names: list[Name], alias: str) -> dict[Name, DataKey]:
+def _read(names: list[Name], alias: str) -> tuple[dict[Name, DataKey], set[str]]:
+    """Return those of the data keys called *names* that are there, and the subjects that are closed."""
     rows = SubjectKey.objects.using(alias).filter(
-        subject__in={name.subject for name in names}, month__in={name.month for name in names}
+        subject__in={name.subject for name in names}, month__in={CLOSED, *(name.month for name in names)}
     )
     there = {Name(row.subject, row.kind, row.month): row for row in rows}
-    return {name: DataKey(there[name].pk, _unwrap(there[name])) for name in names if name in there}
-
-
-def _closed(names: list[Name], alias: str) -> set[str]:
-    rows = SubjectKey.objects.using(alias).filter(subject__in={name.subject for name in names}, kind=CLOSED)
-    return set(rows.values_list("subject", flat=True))
+    keys = {name: DataKey(there[name].pk, _unwrap(there[name])) for name in names if name in there}
+    return keys, {name.subject for name in there if name.kind == CLOSED}
 
 
 def _throw_away() -> DataKey:

@@ -103,7 +103,8 @@ def faded(before: datetime) -> QuerySet[SubjectKey]:
 def destroy(keys: QuerySet[SubjectKey], number: int = 1000) -> Iterator[int]:
     """Delete *keys* and the search digests that hang on them, *number* in a transaction; yield how many each took."""
     alias = router.db_for_write(SubjectKey)
-    while ids := list(keys.using(alias).values_list("pk", flat=True)[:number]):
+    keys = keys.using(alias).order_by("month", "pk")
+    while ids := list(keys.values_list("pk", flat=True)[:number]):
         with transaction.atomic(using=alias):
             gone = SubjectKey.objects.using(alias).filter(pk__in=ids).delete()[0]  # waits for who makes digests
             Index.objects.using(alias).filter(key_id__in=ids).delete()

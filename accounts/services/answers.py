@@ -57,8 +57,11 @@ def take_attempt(*, challenge_id: UUID | str, method: str | None, client: Client
     if not mine.update(attempts=F("attempts") + 1):
         refuse_unknown(client, challenge)
     _reserve(user, challenge, chosen, client)  # last, so that what is never read uses up nothing of the day
-    challenge.refresh_from_db(fields=["attempts"])
-    return Attempt(challenge, user, chosen, max(0, allowed - challenge.attempts))
+    taken = Challenge.objects.filter(pk=challenge.pk).values_list("attempts", flat=True).first()
+    if taken is None:  # it went with its account, which was erased meanwhile
+        limits.release(("code_account", str(user.pk)))
+        refuse_unknown(client)
+    return Attempt(challenge, user, chosen, max(0, allowed - taken))
 
 
 @contextmanager

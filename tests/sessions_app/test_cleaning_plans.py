@@ -10,7 +10,7 @@ from gatehouse import cleaning
 from gatehouse.cleaning import Sweep
 from gatehouse.events import Actor
 
-ONE_BY_ONE = {"erasures"}  # finds a batch by its keys, and locks each account by itself
+ONE_BY_ONE = {"erasures", "export-files", "trail-keys"}  # find a batch by its keys, and lock each row by itself
 NO_INDEX = {"failures"}  # a library's table, of which the limits keep the numbers down
 
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from accounts import passwords
-from accounts.models import User
+from accounts.models import Challenge, User
+from accounts.services import answers
+from gatehouse import limits
 from sessions_app.models import Session
-from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory
+from tests.factories import EMAIL, PASSWORD, Api, Mailbox, UserFactory, mark, problem, trail
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db, pytest.mark.every_engine]
 
@@ -74,3 +76,21 @@ def test_c20_whoever_used_a_browser_before_holds_no_token_that_knows_the_next_ac
     for email in (EMAIL, "mallory@example.com"):  # the browser that both used knows both
         asked = {"email": email, "password": PASSWORD}
         assert api.post("/auth/login", asked, **COOKIE).json()["status"] == "authenticated"
+
+
+def test_l19_a_challenge_that_is_erased_while_its_answer_is_counted_is_over(
+    api: Api, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    challenge = api.challenge()
+    reserve = answers._reserve
+
+    def overtaken(*given: Any) -> None:
+        reserve(*given)
+        Challenge.objects.all().delete()
+
+    monkeypatch.setattr(answers, "_reserve", overtaken)
+    since = mark()
+    problem("challenge_expired", 410, api.answer(challenge, Mailbox().code()))
+    assert trail(since) == [("authn_code_fail", "challenge_expired")]
+    usage = limits.peek("code_account", str(user.pk))
+    assert usage is not None and usage.hits == 0

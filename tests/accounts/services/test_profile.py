@@ -57,7 +57,8 @@ def test_a_session_that_ended_meanwhile_changes_nothing(user: User, session: Ses
     with pytest.raises(Problem) as refused:
         profile.change_name(user=user, session=session, name="Another", client=HERE)
     assert refused.value.code == "session_revoked"
-    assert User.objects.get().display_name == "Jane Roe" and trail(since) == []
+    assert User.objects.get().display_name == "Jane Roe"
+    assert trail(since) == [("user_updated", "session_ended")]
 
 
 def test_an_account_that_is_gone_changes_nothing(user: User, session: Session) -> None:
