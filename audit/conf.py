@@ -26,6 +26,7 @@ class AuditSettings:
     LATE_AFTER: timedelta = timedelta(days=7)  # how long an id that was skipped is waited for
     PRIVACY_RETENTION: timedelta = timedelta(days=90)  # of network data and unknown addresses, whole months; 0: ever
     NETWORK_KEPT_OF: tuple[str, ...] = ("moderator", "admin", "super_admin")  # roles whose network data stays
+    COUNTS_KEPT: timedelta = timedelta(days=1095)  # how long the counts by the hour stay; 0: ever
     DETAILS_MAX_BYTES: int = 16_384  # how much JSON one event given to audit.record() may carry
 
 

@@ -10,9 +10,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from django.db import router, transaction
+from django.db import router
 from django.db.models import Q
 
+from . import following
 from .digests import address_digest, address_digests, place_digests, search_digests
 from .models import NETWORK, PERSONAL, Event, Index
 from .privacy import key_of, open_rows
@@ -24,20 +25,7 @@ AT_ONCE = 200  # events entered in one transaction
 
 def enter_next() -> bool:
     """Enter some events of the first seal that is not entered whole; return whether more may wait."""
-    alias = router.db_for_write(Index)
-    with transaction.atomic(using=alias, durable=True):
-        entered = _entered(alias, lock=True)
-        sealed = SealedEvent.objects.using(alias).filter(seal_id=entered.seal, event_id__gt=entered.event)
-        keys = list(sealed.order_by("event_id").values_list("event_id", flat=True)[:AT_ONCE])
-        if keys:
-            enter(list(Event.objects.using(alias).filter(pk__in=keys).order_by("pk")))
-            entered.event = keys[-1]
-        elif Seal.objects.using(alias).filter(number=entered.seal + 1).exists():
-            entered.seal, entered.event = entered.seal + 1, 0
-        else:
-            return False
-        entered.save(using=alias)
-    return True
+    return following.step(Entered, AT_ONCE, lambda rows, _alias: enter(rows))
 
 
 def enter(rows: Sequence[Event]) -> None:
@@ -71,21 +59,13 @@ def by_place(place: str) -> Q:
 def waiting() -> Iterator[Event]:
     """Yield the events that the side table does not know yet, the NEWEST of them."""
     alias = router.db_for_read(Index)
-    entered = _entered(alias)
+    entered = Entered.objects.using(alias).first() or Entered()
     newest = Seal.objects.using(alias).filter(number__lt=entered.seal).order_by("-last_event").first()
     through = max(newest.last_event if newest else 0, entered.event)
     yield from Event.objects.using(alias).filter(pk__gt=through).order_by("-pk")[:NEWEST]
     late = SealedEvent.objects.using(alias).filter(seal_id__gte=entered.seal, event_id__lte=through)
     late = late.exclude(seal_id=entered.seal, event_id__lte=entered.event)
     yield from Event.objects.using(alias).filter(pk__in=list(late.values_list("event_id", flat=True)[:AT_ONCE]))
-
-
-def _entered(alias: str, *, lock: bool = False) -> Entered:
-    rows = Entered.objects.using(alias)
-    if not lock:
-        return rows.first() or Entered()
-    rows.bulk_create([Entered()], ignore_conflicts=True)
-    return rows.select_for_update().get()
 
 
 def _found(kind: str, digests: list[str], fits: Callable[[Event], bool]) -> Q:

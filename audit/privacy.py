@@ -29,7 +29,7 @@ from . import datakeys
 from .conf import app_settings
 from .datakeys import DataKey, Name
 from .digests import address_digest, address_digests
-from .models import NETWORK, PERSONAL, Event, Index, Opened, SubjectKey
+from .models import NETWORK, PERSONAL, Event, FailingAddress, Index, Opened, SubjectKey
 
 _FORM = b"\x01"
 _ID = 16
@@ -101,13 +101,14 @@ def faded(before: datetime) -> QuerySet[SubjectKey]:
 
 
 def destroy(keys: QuerySet[SubjectKey], number: int = 1000) -> Iterator[int]:
-    """Delete *keys* and the search digests that hang on them, *number* in a transaction; yield how many each took."""
+    """Delete *keys* and the digests that hang on them, *number* in a transaction; yield how many each took."""
     alias = router.db_for_write(SubjectKey)
     keys = keys.using(alias).order_by("month", "pk")
     while ids := list(keys.values_list("pk", flat=True)[:number]):
         with transaction.atomic(using=alias):
             gone = SubjectKey.objects.using(alias).filter(pk__in=ids).delete()[0]  # waits for who makes digests
-            Index.objects.using(alias).filter(key_id__in=ids).delete()
+            for digests in (Index, FailingAddress):
+                digests.objects.using(alias).filter(key_id__in=ids).delete()
         datakeys.forget()
         transaction.on_commit(datakeys.forget, using=alias)  # somebody may have looked in between
         yield gone

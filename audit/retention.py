@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
-from gatehouse.cleaning import Chore
+from django.db.models import QuerySet
+
+from gatehouse.cleaning import Chore, of_rows
 
 from . import privacy
 from .conf import app_settings
+from .rollups import FailingAddress, Rollup
 
 
 def _count(before: datetime, now: datetime) -> int:
@@ -18,6 +22,11 @@ def _remove(before: datetime, now: datetime, number: int) -> Iterator[int]:
         yield from privacy.destroy(privacy.faded(before), number)
 
 
+def _counts(model: type[Rollup] | type[FailingAddress], before: datetime) -> QuerySet[Any]:
+    rows = model.objects.filter(hour__lt=before)
+    return rows if app_settings().COUNTS_KEPT else rows.none()
+
+
 CHORES = (
     Chore(
         name="trail-keys",
@@ -26,5 +35,19 @@ CHORES = (
         age=lambda: app_settings().PRIVACY_RETENTION,
         count=_count,
         remove=_remove,
+    ),
+    of_rows(
+        name="trail-counts",
+        says="counts of the trail by the hour",
+        age=lambda: app_settings().COUNTS_KEPT,
+        rows=lambda before, _now: _counts(Rollup, before),
+        by="hour",
+    ),
+    of_rows(
+        name="trail-addresses",
+        says="counts of failures by the address they came from",
+        age=lambda: app_settings().COUNTS_KEPT,
+        rows=lambda before, _now: _counts(FailingAddress, before),
+        by="hour",
     ),
 )

@@ -149,19 +149,27 @@ class Checkpoint(models.Model):
         return f"checkpoint of {self.size}"
 
 
-class Entered(models.Model):
-    """How far the side table of searches has come: one row, written and read by ``indexing``."""
+class Follower(models.Model):
+    """How far somebody has come who takes in the events of one seal after another (:mod:`audit.following`): one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    seal = models.BigIntegerField(default=1)  # every seal before this one is entered
+    seal = models.BigIntegerField(default=1)  # every seal before this one is taken in
     event = models.BigIntegerField(default=0)  # and of this one all up to here
 
     class Meta:
-        db_table = "audit_entered"
+        abstract = True
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"entered up to #{self.event} of seal {self.seal}"
+        return f"up to #{self.event} of seal {self.seal}"
+
+
+class Entered(Follower):
+    """How far the side table of searches has come: written and read by ``indexing``."""
+
+    class Meta(Follower.Meta):
+        abstract = False
+        db_table = "audit_entered"
 
 
 class Verification(models.Model):

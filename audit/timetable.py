@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from gatehouse.timetable import Job
 
-from . import checkpoints, indexing, sealing
+from . import checkpoints, counting, indexing, sealing
 from .seals import FULL
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,10 @@ def _enter(now: datetime) -> bool:
     return indexing.enter_next()
 
 
+def _count(now: datetime) -> bool:
+    return counting.count_next()
+
+
 def _publish(now: datetime) -> bool:
     checkpoints.publish_daily(now=now)
     return False
@@ -32,5 +36,6 @@ def _publish(now: datetime) -> bool:
 JOBS = [
     Job(name="audit-seal", every=timedelta(minutes=1), piece=_seal),
     Job(name="audit-index", every=timedelta(minutes=1), piece=_enter),
+    Job(name="audit-count", every=timedelta(minutes=1), piece=_count),
     Job(name="audit-checkpoint", every=timedelta(minutes=10), piece=_publish),
 ]

@@ -169,6 +169,15 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             "AUDIT",
             0,
         ),
+        Variable(
+            name="AUDIT_COUNTS_KEPT",
+            kind=Kind.DURATION,
+            default="1095d",
+            least=0,
+            app="AUDIT",
+            key="COUNTS_KEPT",
+            says="How long the counts stay that statistics and reports of the trail are made from; 0s: for good.",
+        ),
         _duration("COUNTERS_KEPT", "0s", "How long a counter of a limit stays after its window.", "GATEHOUSE", 0),
     ),
     "The audit trail": (

@@ -32,7 +32,7 @@ _sleep = time.sleep
 NAMES = [
     "unverified", "links", "challenges", "mails", "failed-mails", "failures",
     "expired", "sessions", "devices", "browser-sessions", "counters", "erasures",
-    "removed-apps", "erased-addresses", "export-files", "exports", "trail-keys",
+    "removed-apps", "erased-addresses", "export-files", "exports", "trail-keys", "trail-counts", "trail-addresses",
 ]  # fmt: skip
 
 
