@@ -24,6 +24,7 @@ bind = f"{_environment.text('BIND')}:{_environment.number('PORT')}"
 workers = _environment.number("WEB_WORKERS")
 threads = _environment.number("WEB_THREADS")
 worker_class = "gthread"
+preload_app = True  # read once and shared by the workers, which open connections of their own
 timeout = 30
 graceful_timeout = 20  # requests under way are answered before a stop
 keepalive = 5

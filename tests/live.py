@@ -1,14 +1,17 @@
 """The site as processes: gunicorn and the worker on a database of their own, started and killed by a test."""
 
+import atexit
 import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -65,12 +68,19 @@ class LiveSite:
 
     def start(self, *, worker: bool = True) -> "LiveSite":
         """Migrate, serve and, unless told otherwise, send mails."""
-        self.database.create()
-        self.manage("migrate", "--noinput")
+        self.migrate()
         self.start_web()
         if worker:
             self.start_worker()
         return self
+
+    def migrate(self) -> None:
+        """Make the database: by the command for the first site of a process, as a copy of that one for the others."""
+        if _pattern.copy_to(self.database):
+            return
+        self.database.create()
+        self.manage("migrate", "--noinput")
+        _pattern.keep(self.database)
 
     def start_web(self) -> None:
         self.web = self._popen("-m", "gunicorn", "--config", "python:config.gunicorn", "config.wsgi")
@@ -127,20 +137,21 @@ class _Database:
         self.engine = settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
         self.name = f"gatehouse_live_{os.getpid()}_{next(_numbers)}"
         self.server = str(settings.TEST_SERVER_URL)
-        self.url = f"sqlite:///{folder}/site.sqlite3"
+        self.file = folder / "site.sqlite3"
+        self.url = f"sqlite:///{self.file}"
         if self.engine != "sqlite3":
             self.url = urlunsplit(urlsplit(self.server)._replace(path=f"/{self.name}"))
 
     def create(self) -> None:
-        self._run(f"CREATE DATABASE {self.name}" + (" CHARACTER SET utf8mb4" if self.engine == "mysql" else ""))
+        self.run(f"CREATE DATABASE {self.name}" + (" CHARACTER SET utf8mb4" if self.engine == "mysql" else ""))
 
     def drop(self) -> None:
-        self._run(f"DROP DATABASE IF EXISTS {self.name}" + (" WITH (FORCE)" if self.engine == "postgresql" else ""))
+        self.run(f"DROP DATABASE IF EXISTS {self.name}" + (" WITH (FORCE)" if self.engine == "postgresql" else ""))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Read it by the bare driver: a process of Django's for each question would take longer than most tests."""
         if self.engine == "sqlite3":
-            with contextlib.closing(sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=20)) as file:
+            with contextlib.closing(sqlite3.connect(self.file, timeout=20)) as file:
                 return file.execute(sql).fetchall()
         if self.engine == "postgresql":
             with psycopg.connect(self.url, autocommit=True) as connection:
@@ -150,7 +161,8 @@ class _Database:
             cursor.execute(sql)
             return list(cursor.fetchall())
 
-    def _run(self, sql: str) -> None:
+    def run(self, sql: str) -> None:
+        """Run a statement on the server, where there is one."""
         if self.engine == "postgresql":
             with psycopg.connect(self.server, autocommit=True) as connection:
                 connection.execute(sql.encode())
@@ -164,6 +176,38 @@ class _Database:
         return pymysql.connect(
             host=parts.hostname, port=parts.port or 3306, user=user, password=password, database=name
         )
+
+
+class _Pattern:
+    """A migrated database that this process copies for its sites; MariaDB cannot copy one."""
+
+    def __init__(self) -> None:
+        self._name = f"gatehouse_pattern_{os.getpid()}"
+        self._file: Path | None = None
+        self._made = False
+
+    def keep(self, database: _Database) -> None:
+        """Keep a copy of *database*, as it is now, until the process ends."""
+        if database.engine == "sqlite3":
+            self._file = Path(tempfile.mkdtemp(prefix="gatehouse-pattern-")) / "site.sqlite3"
+            with contextlib.closing(sqlite3.connect(database.file)) as source:
+                source.execute("VACUUM INTO ?", (str(self._file),))
+            atexit.register(shutil.rmtree, self._file.parent, ignore_errors=True)
+        elif database.engine == "postgresql":
+            database.run(f"CREATE DATABASE {self._name} TEMPLATE {database.name}")
+            atexit.register(database.run, f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
+        self._made = database.engine != "mysql"
+
+    def copy_to(self, database: _Database) -> bool:
+        """Make *database* as a copy of what was kept; return whether something was."""
+        if self._file:
+            shutil.copyfile(self._file, database.file)
+        elif self._made:
+            database.run(f"CREATE DATABASE {database.name} TEMPLATE {self._name}")
+        return self._made
+
+
+_pattern = _Pattern()
 
 
 def _free_port() -> int:

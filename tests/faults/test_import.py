@@ -49,8 +49,7 @@ HALVES = """
 def site(make_site: Callable[..., LiveSite]) -> Iterator[LiveSite]:
     """A site that is migrated, with nothing running."""
     made = make_site(LOG_LEVEL="ERROR")
-    made.database.create()
-    made.manage("migrate", "--noinput")
+    made.migrate()
     yield made
 
 

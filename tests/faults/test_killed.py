@@ -79,8 +79,7 @@ def site(make_site: Callable[..., LiveSite]) -> Iterator[LiveSite]:
         ALLOWED_HOSTS="testserver,127.0.0.1",
         BASE_URL="http://testserver",
     )
-    made.database.create()
-    made.manage("migrate", "--noinput")
+    made.migrate()
     yield made
 
 

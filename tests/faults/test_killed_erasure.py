@@ -15,8 +15,7 @@ STRIDE = 4
 
 def test_l01_an_erasure_that_is_killed_is_done_by_the_next_run(make_site: Callable[..., LiveSite]) -> None:
     site = make_site(BASE_URL="http://testserver", ALLOWED_HOSTS="testserver", LOG_LEVEL="ERROR", LIMITS_SCALE="1000")
-    site.database.create()
-    site.manage("migrate", "--noinput")
+    site.migrate()
     env = site.env | {"DJANGO_SETTINGS_MODULE": "config.settings", "DB_POOL": "off"}
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.killed_erasure", str(STRIDE)],

@@ -42,8 +42,7 @@ def wait_for(site: LiveSite, *states: str) -> tuple[str, int]:
 
 def test_a_killed_worker_leaves_nothing_and_the_next_one_makes_it(make_site: Callable[..., LiveSite]) -> None:
     site = make_site(BASE_URL="http://testserver", LOG_LEVEL="ERROR")
-    site.database.create()
-    site.manage("migrate", "--noinput")
+    site.migrate()
     site.manage("shell", "-c", ASK)
     folder = site.folder / "exports"
     site.start_worker()

@@ -14,8 +14,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.every_engine]
 
 def test_l01_e03_a_refresh_that_is_killed_anywhere_is_repeated(make_site: Callable[..., LiveSite]) -> None:
     site = make_site(LOG_LEVEL="ERROR", ALLOWED_HOSTS="testserver", BASE_URL="http://testserver")
-    site.database.create()
-    site.manage("migrate", "--noinput")
+    site.migrate()
     env = site.env | {"DJANGO_SETTINGS_MODULE": "config.settings", "DB_POOL": "off"}
     command = [sys.executable, "-m", "tests.faults.killed_refresh"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)

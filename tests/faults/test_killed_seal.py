@@ -24,8 +24,7 @@ for number in range(400):
 @pytest.fixture
 def site(make_site: Callable[..., LiveSite]) -> LiveSite:
     site = make_site(LOG_LEVEL="ERROR", BASE_URL="http://testserver")
-    site.database.create()
-    site.manage("migrate", "--noinput")
+    site.migrate()
     return site
 
 
