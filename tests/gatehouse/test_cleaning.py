@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from accounts import retention as account_retention
 from accounts.conf import AccountSettings
+from audit.conf import AuditSettings
 from audit.models import Event
 from gatehouse import cleaning, retention
 from gatehouse.cleaning import AT_ONCE, Chore, Sweep
@@ -204,7 +205,7 @@ def test_where_nothing_went_nothing_is_recorded() -> None:
 def test_the_runbook_names_every_chore_and_its_setting() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs/runbooks/cleanup.md").read_text()
     assert re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE) == list(cleaning.chores())
-    kinds = (AccountSettings, SessionSettings, GatehouseSettings)
+    kinds = (AccountSettings, SessionSettings, AuditSettings, GatehouseSettings)
     kept = {field.name for kind in kinds for field in fields(kind) if field.name.endswith("_KEPT")}
     assert set(re.findall(r"`(\w+_KEPT)`, ", text)) == kept
 
