@@ -7,6 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.services.disavowal import Disavowed
 from gatehouse.problems import Problem
 from sessions_app.conf import app_settings as session_settings
 from sessions_app.reasons import RevokeReason
@@ -37,6 +38,13 @@ FACTORS_STAY = gettext_lazy(
     "What was changed there of your authenticator apps and recovery codes stays, since you did not confirm with an "
     "app. The link in the mail about that change undoes it."
 )
+
+
+def disavowed(done: Disavowed) -> str:
+    """Say who was signed out by a disavowal."""
+    if done.everywhere:
+        return _("We undid what was changed there of the ways to confirm a sign-in, and signed every other device out.")
+    return _("We signed that device out.")
 
 
 def span(length: timedelta) -> str:

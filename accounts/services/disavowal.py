@@ -40,6 +40,7 @@ class Disavowed:
     """What a disavowal did: how many sessions ended, whether a mail leaves that lets the owner in, what stayed."""
 
     sessions_ended: int
+    everywhere: bool = False  # not only there: changes of the factors were undone
     mailed: bool = True
     keeps_factors: bool = False  # changes of the factors there stay, since the owner confirmed without the app
 
@@ -99,11 +100,12 @@ def disavow(*, token: str, client: Client) -> Disavowed:
         ended = _leave(user, link.session_id, client, now, actor=actor)
         codes.cancel_all(user=user)
         lately = undoing.Doings(session_id=link.session_id, lately=now - app_settings().DISAVOW_TTL)
-        if undoing.undo_factors(user=user, doings=lately, client=client, actor=actor):
+        everywhere = undoing.undo_factors(user=user, doings=lately, client=client, actor=actor)
+        if everywhere:
             ended += _end_others(user, client, actor)
         undoing.mail_way_in(user=user, client=client, now=now)
         announce(replace(disavowed(link), sessions_ended=ended))
-        return Disavowed(ended)
+        return Disavowed(ended, everywhere)
 
 
 def disavow_own(*, user: User, session: Session, session_id: str | None, client: Client) -> Disavowed:
@@ -125,14 +127,14 @@ def disavow_own(*, user: User, session: Session, session_id: str | None, client:
         ended = _leave(held, key, client, now, actor=actor, keep=session)
         codes.cancel_all(user=held)
         keeps = keeps_factors(current=session, session_id=session_id)
-        if not keeps:
-            doings = undoing.Doings(session_id=key)
-            if undoing.undo_factors(user=held, doings=doings, client=client, actor=actor):
-                ended += _end_others(held, client, actor, keep=session)
+        doings = undoing.Doings(session_id=key)
+        everywhere = not keeps and undoing.undo_factors(user=held, doings=doings, client=client, actor=actor)
+        if everywhere:
+            ended += _end_others(held, client, actor, keep=session)
         if may_mail:
             undoing.mail_way_in(user=held, client=client, now=now)
         announce(replace(asked, sessions_ended=ended))
-    return Disavowed(ended, mailed=may_mail, keeps_factors=keeps)
+    return Disavowed(ended, everywhere, mailed=may_mail, keeps_factors=keeps)
 
 
 def keeps_factors(*, current: Session, session_id: str | None) -> bool:

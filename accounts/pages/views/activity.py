@@ -64,8 +64,7 @@ class DisavowActivity(FreshOnly):
         done = disavowal.disavow_own(
             user=self.principal.user, session=current, session_id=item.session_id, client=self.client
         )
-        signed_out = _("We signed that device out.")
-        said = [signed_out if done.sessions_ended else _("Nobody is signed in there any more.")]
+        said = [words.disavowed(done) if done.sessions_ended else _("Nobody is signed in there any more.")]
         if done.mailed:
             said.append(_("We sent you a link to set a new password."))
         else:

@@ -2,7 +2,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from accounts.pages import pending
+from accounts.pages import pending, words
 from accounts.pages.steps import LinkConfirmPage, LinkPage, see_other
 from accounts.services import disavowal
 from accounts.services.disavowal import DisavowalView
@@ -19,8 +19,7 @@ class DisavowConfirm(LinkConfirmPage):
         return disavowal.peek(self.token)
 
     def press(self) -> HttpResponse:
-        disavowal.disavow(token=self.token, client=self.client)
+        done = disavowal.disavow(token=self.token, client=self.client)
         pending.clear(self.request, "link")
-        said = _("We signed that device out.")
-        messages.success(self.request, f"{said} {_('We sent you a link to set a new password.')}")
+        messages.success(self.request, f"{words.disavowed(done)} {_('We sent you a link to set a new password.')}")
         return see_other("accounts:login")

@@ -9,6 +9,8 @@ from django.contrib.sessions.models import Session as BrowserSession
 from django.utils import timezone
 
 from accounts.models import Link, LinkPurpose, Mail, Status, TotpDevice, User
+from accounts.services import own_factors
+from gatehouse.client import Client
 from sessions_app.models import Session
 from sessions_app.reasons import RevokeReason
 from tests.accounts.pages.person import Person, text_of
@@ -191,3 +193,16 @@ def test_tokens_that_are_tried_are_limited(person: Person, settings) -> None:
     settings.GATEHOUSE = {**settings.GATEHOUSE, "LIMITS_SCALE": 0.03}
     seen = [person.browser.get(f"/account/disavow/{'x' * 43}").status_code for _try in range(4)]
     assert seen == [302, 302, 302, 429]
+
+
+def test_where_apps_are_undone_every_device_is_signed_out_and_told_so(
+    owner: Person, stranger: Person, at_home: Person
+) -> None:
+    asker = {"user": User.objects.get(), "session": Session.objects.newest_first()[0], "client": Client.local("test")}
+    setup = own_factors.begin_app(name="Thief's phone", **asker)
+    shown = shown_by(TotpDevice.objects.get(pk=setup.device_id))
+    own_factors.confirm_app(app_id=setup.device_id, code=shown, **asker)
+    assert "every device is signed out" in text_of(owner.get("disavow/confirm"))
+    owner.post("disavow/confirm")
+    assert "and signed every other device out. We sent you a link" in text_of(owner.get("login"))
+    assert live() == 0 and not TotpDevice.objects.exists()
