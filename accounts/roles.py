@@ -14,6 +14,15 @@ class Role(models.TextChoices):
     GUEST = "guest", _("Guest")
 
 
+class Scope(models.TextChoices):
+    """What the key of another service may do; a service has no role and no rank."""
+
+    AUDIT_WRITE = "audit.write", _("Write into the trail")
+    AUDIT_READ = "audit.read", _("Read the trail")
+    USERS_READ = "users.read", _("Read users")
+    SESSIONS_INTROSPECT = "sessions.introspect", _("Ask whether a session is live")
+
+
 RANK = {Role.SUPER_ADMIN: 4, Role.ADMIN: 3, Role.MODERATOR: 2, Role.USER: 1, Role.GUEST: 0}
 STAFF_ROLES = (Role.SUPER_ADMIN, Role.ADMIN, Role.MODERATOR)
 

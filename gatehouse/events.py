@@ -57,6 +57,7 @@ class FailureReason(StrEnum):
     CHALLENGE_EXPIRED = "challenge_expired"
     TOKEN_INVALID = "token_invalid"
     TOKEN_EXPIRED = "token_expired"
+    TOKEN_REVOKED = "token_revoked"
     TOKEN_USED = "token_used"
     TOKEN_SUPERSEDED = "token_superseded"
     TOKEN_REUSED = "token_reused"

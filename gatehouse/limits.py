@@ -14,15 +14,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final, Literal
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django_ratelimit.core import get_usage
 
-from . import memory
+from . import apikeys, memory
 from .client import client_of
 from .conf import app_settings
 from .counting import Counted
@@ -42,7 +39,7 @@ class Limit:
     """One row of the table."""
 
     name: str
-    key: str  # ip (its network), address (an email's key), address_ip, account, device, link, sessions or challenge
+    key: str  # ip (its network), address (an email's key), address_ip, account, device, api_key, link, sessions …
     number: int
     window: timedelta
     says: str
@@ -99,6 +96,8 @@ _LOCKED = "account_locked"
 _OWN: Final = "challenge"
 _ROWS = (
     Limit("wide_ip", "ip", 600, _MINUTE, "Requests of any kind.", store="memory"),
+    Limit("wide_service_ip", "ip", 6000, _MINUTE, "The same with API keys, where they are taken.", store="memory"),
+    Limit("service_key", "api_key", 1200, _MINUTE, "Requests with one key, if it has no own number.", store="memory"),
     Limit("register_ip", "ip", 20, _HOUR, "Registrations."),
     Limit("register_address", "address", 5, _HOUR, "Registrations of one address."),
     Limit("login_ip", "ip", 100, _HOUR, "Passwords tried."),
@@ -156,6 +155,22 @@ def take(request: Any, *hits: Hit) -> list[Usage]:
     if request is not None and refusing.is_first_over:  # without one, a service asks, which records what it knows
         note_limit(client_of(request), refusing.limit.name)
     raise LimitReached(refusing, wait=max(usage.reset for usage in over))
+
+
+def take_own(request: Any, hit: Hit, number: int | None) -> Usage:
+    """Count one hit against a limit of the memory whose number is *number*, or that of the table for None.
+
+    Raises LimitReached.
+    """
+    limit = LIMITS[hit[0]] if number is None else replace(LIMITS[hit[0]], number=number)
+    usage = _count_one(request, hit, limit)
+    if request is not None:
+        usages_of(request)[limit.name] = usage
+        if usage.is_first_over:
+            note_limit(client_of(request), limit.name)
+    if usage.is_over:
+        raise LimitReached(usage, wait=usage.reset)
+    return usage
 
 
 def reached(name: str, *, wait: int) -> LimitReached:
@@ -223,8 +238,9 @@ class LimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        wide = "wide_service_ip" if apikeys.are_taken_from(request) else "wide_ip"
         try:
-            take(request, ("wide_ip", client_of(request).network))
+            take(request, (wide, client_of(request).network))
         except LimitReached as problem:
             response = problem_answer(problem, request)
         else:
@@ -251,30 +267,11 @@ def _count_in_database(hits: Iterable[Hit], now: datetime, given_back: Iterable[
 
 
 def _count_in_memory(request: Any, hits: Iterable[Hit]) -> dict[Hit, Usage]:
-    http = getattr(request, "_request", request)
-    usages = {}
-    for hit in hits:
-        limit = LIMITS[hit[0]]
-        if limit.store == "memory":
-            key = _key(*hit)
-            ask = partial(_ask_cache, http, limit, key) if _has_cache() else None
-            usages[hit] = Usage(limit, *memory.count(key, limit.seconds, ask))
-    return usages
+    return {hit: _count_one(request, hit, LIMITS[hit[0]]) for hit in hits if LIMITS[hit[0]].store == "memory"}
 
 
-def _has_cache() -> bool:
-    return getattr(settings, "RATELIMIT_USE_CACHE", "") in settings.CACHES
-
-
-def _ask_cache(request: Any, limit: Limit, key: str) -> tuple[int, int] | None:
-    """Count in the cache that ``RATELIMIT_USE_CACHE`` names; None where it swallowed its own failure."""
-    rate = (limit.scaled, limit.seconds)
-    usage = get_usage(request, group=limit.name, key=lambda _group, _request: key, rate=rate, increment=True)
-    if usage is None:  # switched off by RATELIMIT_ENABLE
-        return 0, limit.seconds
-    if not usage["limit"]:
-        return None
-    return int(usage["count"]), max(1, int(usage["time_left"]))
+def _count_one(request: Any, hit: Hit, limit: Limit) -> Usage:
+    return Usage(limit, *memory.count_for(request, limit.name, _key(*hit), limit.scaled, limit.seconds))
 
 
 def _usage(limit: Limit, counted: Counted, now: datetime) -> Usage:

@@ -7,8 +7,12 @@ request, and is reported once a minute; meanwhile this process counts by itself,
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import structlog
+from django.conf import settings
+from django_ratelimit.core import get_usage
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +25,13 @@ _windows: dict[str, tuple[float, int]] = {}  # when the window ends, and its hit
 _state = {"ask_again": 0.0, "report_again": 0.0}
 
 Ask = Callable[[], tuple[int, int] | None]
+
+
+def count_for(request: Any, group: str, key: str, number: int, seconds: int) -> tuple[int, int]:
+    """Count one hit of *request* under *key*, and return as count() does; *group* and *number* are for the cache."""
+    http = getattr(request, "_request", request)
+    has_cache = getattr(settings, "RATELIMIT_USE_CACHE", "") in settings.CACHES
+    return count(key, seconds, partial(_ask_cache, http, group, key, number, seconds) if has_cache else None)
 
 
 def count(key: str, seconds: int, ask: Ask | None) -> tuple[int, int]:
@@ -47,6 +58,17 @@ def forget_all() -> None:
     with _lock:
         _windows.clear()
         _state.update(ask_again=0.0, report_again=0.0)
+
+
+def _ask_cache(request: Any, group: str, key: str, number: int, seconds: int) -> tuple[int, int] | None:
+    """Count in the cache that ``RATELIMIT_USE_CACHE`` names; None where it swallowed its own failure."""
+    rate = (number, seconds)
+    usage = get_usage(request, group=group, key=lambda _group, _request: key, rate=rate, increment=True)
+    if usage is None:  # switched off by RATELIMIT_ENABLE
+        return 0, seconds
+    if not usage["limit"]:
+        return None
+    return int(usage["count"]), max(1, int(usage["time_left"]))
 
 
 def _count_here(key: str, seconds: int) -> tuple[int, int]:

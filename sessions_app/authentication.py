@@ -8,6 +8,7 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from gatehouse import apikeys
 from gatehouse.client import client_of
 from gatehouse.problems import Problem
 from gatehouse.signals import ForgeryRefused
@@ -15,8 +16,6 @@ from sessions_app import principal, refusals, tokens
 from sessions_app import services as sessions
 from sessions_app.models import Door
 from sessions_app.principal import Principal
-
-API_KEY_PREFIX = "ghk_"  # what services carry; nobody's session
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -51,7 +50,7 @@ def bearer_of(header: str) -> str:
     """Return the token of an Authorization header; raises not_authenticated for another scheme or an API key."""
     scheme, _, token = header.partition(" ")
     token = token.strip(" ")
-    if scheme.lower() != "bearer" or token.startswith(API_KEY_PREFIX):
+    if scheme.lower() != "bearer" or token.startswith(apikeys.PREFIX):
         raise Problem("not_authenticated")
     return token
 

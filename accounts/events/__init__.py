@@ -7,6 +7,7 @@ from accounts.events.address import (
     AddressChangeRequested,
     AddressRestored,
 )
+from accounts.events.api_keys import ApiKeyCreated, ApiKeyRefused, ApiKeyRevoked, ApiKeyScopesChanged
 from accounts.events.consents import ConsentGiven, ConsentWithdrawn
 from accounts.events.credentials import FactorChanged, PasswordChanged, PasswordReset, ResetAnswered, ResetRequested
 from accounts.events.deletion import AccountErased, DeletionRequested, DeletionUndone
@@ -59,6 +60,10 @@ __all__ = [
     "AddressChanged",
     "AddressRestored",
     "AddressVerified",
+    "ApiKeyCreated",
+    "ApiKeyRefused",
+    "ApiKeyRevoked",
+    "ApiKeyScopesChanged",
     "BrowserUnlocked",
     "CodeFailed",
     "CodeSent",

@@ -1,5 +1,6 @@
 """The tables of this app; each module says who writes it, who reads it, and how it is cleaned up."""
 
+from accounts.models.api_key import ApiKey
 from accounts.models.challenge import Challenge, ChallengePurpose, Method
 from accounts.models.consent import Consent
 from accounts.models.erased import ErasedAddress
@@ -11,6 +12,7 @@ from accounts.models.user import AbstractAccount, Status, User
 
 __all__ = [
     "AbstractAccount",
+    "ApiKey",
     "Challenge",
     "ChallengePurpose",
     "Consent",

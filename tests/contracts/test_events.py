@@ -25,7 +25,8 @@ SHARED = {"authz_fail"}
 # one that is gone, and what staff and operators need alone.
 UNTOLD = {
     "authn_code_sent", "authn_device_added", "authn_login_lock", "authn_login_lock_told", "authn_password_accepted",
-    "authn_password_reset_requested", "authn_token_invalid", "authz_fail", "delete", "download",
+    "authn_password_reset_requested", "authn_token_created", "authn_token_invalid", "authn_token_refused",
+    "authn_token_revoked", "authz_fail", "authz_scope_change", "delete", "download",
     "excess_rate_limit_exceeded",
     "session_created", "session_mismatch", "session_moved", "session_renewed", "session_revoked_by_command",
     "session_use_after_expire", "sys_cleanup", "sys_mail_failed", "sys_signing_key_activated",

@@ -215,6 +215,17 @@ def test_the_stricter_policy_comes_first(site):
     assert response["RateLimit"].startswith('"register_ip";r=19;t=3600, "wide_ip";r=599;t=')
 
 
+@pytest.mark.parametrize(("own", "let_through"), [(None, 12), (3, 3)])
+def test_a_limit_may_have_a_number_of_its_own(settings, own, let_through):
+    settings.GATEHOUSE = settings.GATEHOUSE | ({"LIMITS_SCALE": 0.01} if own is None else {})
+    for _ in range(let_through):
+        assert not limits.take_own(None, ("service_key", "a"), own).is_over
+    with pytest.raises(LimitReached) as caught:
+        limits.take_own(None, ("service_key", "a"), own)
+    assert caught.value.code == "rate_limited" and 1 <= caught.value.retry_after <= 60
+    assert not limits.take_own(None, ("service_key", "b"), own).is_over
+
+
 def test_a_cache_that_fails_is_replaced_by_this_process_and_never_open(settings, monkeypatch, caplog):
     settings.GATEHOUSE = settings.GATEHOUSE | {"LIMITS_SCALE": 0.01}
 
