@@ -71,6 +71,11 @@ def may_manage(*, actor_role: str, target_role: str) -> bool:
     return RANK[Role(actor_role)] > RANK[Role(target_role)] and actor_role in STAFF_ROLES
 
 
+def roles_below(role: str) -> list[Role]:
+    """Return the roles that rank below *role*."""
+    return [other for other, rank in RANK.items() if rank < RANK[Role(role)]]
+
+
 def can_give_role(*, actor_role: str, role: str) -> bool:
     """Tell whether an actor may give *role* to those it manages: ranks below its own, and a super admin every one."""
     if "users.role" not in permissions_of(actor_role):

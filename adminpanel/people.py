@@ -5,28 +5,23 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import User
-from accounts.roles import RANK, Role
+from accounts.roles import roles_below
 from gatehouse.text import mask_email
 from sessions_app.models import Session, SessionQuerySet
 
 WHOLE = "users.read_addresses"
 
 
-def roles_below(viewer: User) -> list[Role]:
-    """Return the roles that *viewer* may look at where addresses are masked."""
-    return [role for role, rank in RANK.items() if rank < viewer.rank]
-
-
 def visible_users(viewer: User) -> QuerySet[User]:
     """Return the accounts that *viewer* may look at, without what belongs to their credentials."""
     found = User.objects.defer("password")
-    return found if viewer.may(WHOLE) else found.filter(role__in=roles_below(viewer))
+    return found if viewer.may(WHOLE) else found.filter(role__in=roles_below(viewer.role))
 
 
 def visible_sessions(viewer: User) -> SessionQuerySet:
     """Return the sessions of those accounts."""
     found = Session.objects.all()
-    return found if viewer.may(WHOLE) else found.filter(user__role__in=roles_below(viewer))
+    return found if viewer.may(WHOLE) else found.filter(user__role__in=roles_below(viewer.role))
 
 
 def address_of(user: Any, viewer: User) -> str:

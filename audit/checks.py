@@ -10,6 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from gatehouse.conf import app_settings as ground
 
+from .access import load_access, load_authentication
 from .conf import app_settings, load_source, unknown_keys
 from .immutability import missing_triggers
 from .signing import public_keys, signing_key
@@ -51,6 +52,21 @@ def check_keys(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         says = "No checkpoint of the audit trail is published: nobody would see that its newest seals were cut off."
         found.append(Warning(says, hint=hint, id="audit.W002"))
     return found
+
+
+@register()
+def check_access(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Find no function, or no class, where the settings say who comes to the trail over HTTP."""
+    if unknown_keys():
+        return []
+    try:
+        load_access(app_settings().ACCESS)
+        for path in app_settings().AUTHENTICATION:
+            load_authentication(path)
+    except ImproperlyConfigured as error:
+        hint = "ACCESS is a function (request, permission), AUTHENTICATION lists classes of REST framework."
+        return [Error(str(error), hint=hint, id="audit.E006")]
+    return []
 
 
 @register(Tags.database)

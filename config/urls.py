@@ -16,6 +16,7 @@ STAFF = ground_settings().staff_root.removeprefix("/")
 urlpatterns: list[URLPattern | URLResolver] = [
     path(API, include("accounts.api.urls")),
     path(API, include("sessions_app.api.urls")),
+    path(API, include("audit.api.urls")),
     path("", views.home, name="home"),
     path("", include("gatehouse.urls")),
     path("", include("sessions_app.urls")),

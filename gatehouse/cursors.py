@@ -33,6 +33,24 @@ class Page(Generic[M]):
     previous: str | None
 
 
+@dataclass(frozen=True)
+class Side:
+    """The rows on one side of a place in a list: those before it, which are newer, or those after it."""
+
+    moment: datetime
+    key: Any
+    is_newer: bool
+
+    def condition(self, by: str, key: str = "pk") -> Q:
+        """Return the condition of these rows by their columns *by* and *key*.
+
+        It bounds *by* alone besides, as an index can: the rest of it would have a database read all that is newer.
+        """
+        beyond = "gt" if self.is_newer else "lt"
+        within = Q(**{f"{by}__{beyond}e": self.moment})
+        return within & (Q(**{f"{by}__{beyond}": self.moment}) | Q(**{f"{key}__{beyond}": self.key}))
+
+
 def page_of(
     rows: "QuerySet[M]", *, by: str, limit: int, cursor: str | None = None, first: Callable[[], Page[M]] | None = None
 ) -> Page[M]:
@@ -40,22 +58,40 @@ def page_of(
 
     *first* gives the first page where that is another than the newest *limit* rows. Raises InvalidCursorError.
     """
-    newest_first = rows.order_by(f"-{by}", "-pk")
+
+    def read(side: Side | None, number: int) -> list[M]:
+        beside = rows.filter(side.condition(by)) if side else rows
+        return list(beside.order_by(*((by, "pk") if side and side.is_newer else (f"-{by}", "-pk")))[:number])
+
+    return read_page(read, key=rows.model._meta.pk, by=by, limit=limit, cursor=cursor, first=first)
+
+
+def read_page(
+    read: Callable[[Side | None, int], list[M]],
+    *,
+    key: Any,
+    by: str,
+    limit: int,
+    cursor: str | None = None,
+    first: Callable[[], Page[M]] | None = None,
+) -> Page[M]:
+    """Return one page of what *read* reads: so many rows of a side, the nearest to its place first.
+
+    *key* is the field of their key. *first* and what is raised are those of page_of().
+    """
     if cursor is None:
         if first is not None:
             return first()
-        found = list(newest_first[: limit + 1])
+        found = read(None, limit + 1)
         return Page(found[:limit], older_than(found[limit - 1], by) if len(found) > limit else None, None)
-    direction, moment, key = _read(cursor, rows)
-    if direction == _OLDER:
-        older = Q(**{f"{by}__lt": moment}) | Q(**{by: moment, "pk__lt": key})
-        found = list(newest_first.filter(older)[: limit + 1])
+    side = _read(cursor, key)
+    if not side.is_newer:
+        found = read(side, limit + 1)
         more = older_than(found[limit - 1], by) if len(found) > limit else None
         return Page(found[:limit], more, _write(_NEWER, found[0], by) if found else None)
-    newer = Q(**{f"{by}__gt": moment}) | Q(**{by: moment, "pk__gt": key})
-    found = list(rows.filter(newer).order_by(by, "pk")[:limit])
+    found = read(side, limit)
     if len(found) < limit:
-        return page_of(rows, by=by, limit=limit, first=first)
+        return read_page(read, key=key, by=by, limit=limit, first=first)
     found.reverse()
     return Page(found, older_than(found[-1], by), _write(_NEWER, found[0], by))
 
@@ -79,13 +115,13 @@ def _encode(direction: str, moment: datetime, key: object) -> str:
     return base64.urlsafe_b64encode(f"{direction}{micros}.{key}".encode()).rstrip(b"=").decode()
 
 
-def _read(cursor: str, rows: "QuerySet[Any]") -> tuple[str, datetime, Any]:
+def _read(cursor: str, key: Any) -> Side:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
         match = _CURSOR.fullmatch(text)
         if match is None:
             raise InvalidCursorError(cursor)
         moment = _EPOCH + timedelta(microseconds=int(match[2]))
-        return match[1], moment, rows.model._meta.pk.to_python(match[3])
+        return Side(moment, key.to_python(match[3]), match[1] == _NEWER)
     except (ValueError, OverflowError, ValidationError) as error:
         raise InvalidCursorError(cursor) from error

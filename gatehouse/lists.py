@@ -25,7 +25,10 @@ class PageQuerySerializer(StrictSerializer):
     cursor = serializers.CharField(required=False, max_length=200)
 
 
-def answer(request: Request, page: Callable[[], Page[M]], shape: Callable[[M], Any], query: dict[str, str]) -> Response:
+Query = dict[str, str] | list[tuple[str, str]]
+
+
+def answer(request: Request, page: Callable[[], Page[M]], shape: Callable[[M], Any], query: Query) -> Response:
     """Return the page that *page* reads, each row in its *shape*; *query* is what the pages beside it are asked with.
 
     Raises validation_failed for a cursor that was not made here.
@@ -44,8 +47,9 @@ def answer(request: Request, page: Callable[[], Page[M]], shape: Callable[[M], A
     )
 
 
-def _address(request: Request, query: dict[str, str], cursor: str | None) -> str | None:
+def _address(request: Request, query: Query, cursor: str | None) -> str | None:
     """Return the address of a page beside this one, built from BASE_URL, never from the request's host."""
     if cursor is None:
         return None
-    return app_settings().url(f"{request.path}?{urlencode({**query, 'cursor': cursor})}")
+    pairs = list(query.items()) if isinstance(query, dict) else query
+    return app_settings().url(f"{request.path}?{urlencode([*pairs, ('cursor', cursor)])}")

@@ -1,5 +1,6 @@
-"""How the API finds out who is calling: a bearer token, or the session cookie of a page of ours."""
+"""How the API finds out who is calling: a bearer token, or the session cookie of a page or of the staff area."""
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.http import HttpRequest
@@ -12,9 +13,9 @@ from gatehouse import apikeys
 from gatehouse.client import client_of
 from gatehouse.problems import Problem
 from gatehouse.signals import ForgeryRefused
-from sessions_app import principal, refusals, tokens
+from sessions_app import browser, principal, refusals, tokens
 from sessions_app import services as sessions
-from sessions_app.models import Door
+from sessions_app.models import Door, Session
 from sessions_app.principal import Principal
 
 
@@ -46,6 +47,20 @@ class PageSessionAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+class StaffSessionAuthentication(BaseAuthentication):
+    """The session cookie of the staff area, with its ``X-CSRFToken``; a page's own cookie says nothing here."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
+        found = staff_caller(request)
+        if found is None:
+            return None
+        require_csrf(request)
+        return found.user, found
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
 def bearer_of(header: str) -> str:
     """Return the token of an Authorization header; raises not_authenticated for another scheme or an API key."""
     scheme, _, token = header.partition(" ")
@@ -59,6 +74,18 @@ def page_caller(request: Request | HttpRequest) -> Principal | None:
     """Return whom the session cookie of a page stands for; whoever relies on it calls require_csrf() as well."""
     found: Principal | None = getattr(_http(request), "principal", None)
     return found if found is not None and found.session.door == Door.PAGE else None
+
+
+def staff_caller(request: Request | HttpRequest) -> Principal | None:
+    """Return whom the session cookie of the staff area stands for, and write down that it was used.
+
+    Whoever relies on it calls require_csrf() as well. Raises session_revoked, session_expired.
+    """
+    sid, now = browser.staff_sid_of(_http(request)), timezone.now()
+    session = principal.current(sid, now) if sid else None
+    if session is None or session.door != Door.STAFF:
+        return None
+    return _live(session, request, now)
 
 
 def caller(request: Request | HttpRequest, raw: str) -> Principal:
@@ -78,15 +105,11 @@ def caller(request: Request | HttpRequest, raw: str) -> Principal:
         invalid = Problem("access_invalid")
         refusals.note_refused_token(kind=tokens.ACCESS, problem=invalid, client=client, session_id=claims.sid)
         raise invalid
-    reason = principal.end_of(session, now)
-    if reason is not None:
-        sessions.use_after_end(session=session, reason=reason, client=client, now=now)
-        raise principal.problem_of(reason)
-    sessions.touch(session, client, now)
+    found = _live(session, request, now)
     page = page_caller(request)
     if page is not None and page.session.user_id != session.user_id:
         refusals.note_mismatch(session=session, cookie=page.session, client=client)
-    return Principal(session, session.user)
+    return found
 
 
 def require_csrf(request: Request | HttpRequest) -> None:
@@ -100,6 +123,17 @@ class _CsrfCheck(CsrfViewMiddleware):
     def _reject(self, request: Any, reason: str) -> NoReturn:
         refusals.note(ForgeryRefused(client=client_of(request), resource=request.path_info))
         raise Problem("csrf_failed")
+
+
+def _live(session: Session, request: Request | HttpRequest, now: datetime) -> Principal:
+    """Write down that *session* was used; refuse it where it has ended."""
+    client = client_of(request)
+    reason = principal.end_of(session, now)
+    if reason is not None:
+        sessions.use_after_end(session=session, reason=reason, client=client, now=now)
+        raise principal.problem_of(reason)
+    sessions.touch(session, client, now)
+    return Principal(session, session.user)
 
 
 def _http(request: Any) -> HttpRequest:

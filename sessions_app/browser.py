@@ -1,12 +1,16 @@
 """Tying a browser to a session row; Django's own session holds the row's id and nothing else of ours."""
 
+from importlib import import_module
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
-from sessions_app.models import Session
+from sessions_app.cookies import door_cookie
+from sessions_app.models import Door, Session
 from sessions_app.principal import Principal
 from sessions_app.reasons import RevokeReason
 
@@ -48,7 +52,17 @@ def renew_key(request: HttpRequest) -> None:
 
 def sid_of(request: HttpRequest) -> UUID | None:
     """Return the id of the row that this browser claims to speak for."""
-    value = request.session.get(SID)
+    return _sid_in(request.session)
+
+
+def staff_sid_of(request: HttpRequest) -> UUID | None:
+    """Return the id of the row that this browser claims to speak for at the staff door, wherever *request* leads."""
+    key = request.COOKIES.get(door_cookie(Door.STAFF))
+    return _sid_in(import_module(settings.SESSION_ENGINE).SessionStore(key)) if key else None
+
+
+def _sid_in(store: SessionBase) -> UUID | None:
+    value = store.get(SID)
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:

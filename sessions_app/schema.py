@@ -1,4 +1,4 @@
-"""How the OpenAPI document names the two ways of signing a request in."""
+"""How the OpenAPI document names the ways of signing a request in."""
 
 from typing import Any
 
@@ -29,5 +29,20 @@ class PageSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
             "type": "apiKey",
             "in": "cookie",
             "name": door_cookie(Door.PAGE),
+            "description": "Unsafe methods carry X-CSRFToken besides.",
+        }
+
+
+class StaffSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The session cookie of the staff area, with its CSRF token."""
+
+    target_class = "sessions_app.authentication.StaffSessionAuthentication"
+    name = "staffSession"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": door_cookie(Door.STAFF),
             "description": "Unsafe methods carry X-CSRFToken besides.",
         }

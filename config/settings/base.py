@@ -234,6 +234,11 @@ ACCOUNTS: dict[str, Any] = {
 }
 AUDIT: dict[str, Any] = {
     "KEYS": KEYS["AUDIT_KEY"],
+    "ACCESS": "accounts.trail.scope_of",
+    "AUTHENTICATION": (
+        "sessions_app.authentication.BearerAuthentication",
+        "sessions_app.authentication.StaffSessionAuthentication",
+    ),
     "SOURCES": (
         "gatehouse.signals.security_event",
         "sessions_app.signals.security_event",

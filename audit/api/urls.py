@@ -1,0 +1,10 @@
+from django.urls import path
+
+from audit.api import events
+
+app_name = "audit_api"
+
+urlpatterns = [
+    path("audit/events", events.EventsView.as_view(), name="events"),
+    path("audit/events/<int:event_id>", events.EventView.as_view(), name="event"),
+]
