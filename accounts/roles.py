@@ -1,4 +1,10 @@
-"""Roles, what each may do, and who manages whom: the one matrix that everything else is made from."""
+"""Roles, what each may do, and who manages whom: the one matrix that everything else is made from.
+
+Django's ``has_perm`` asks it by accounts/backends.py, views by accounts/access.py, the services by accounts/services/
+authority.py. Beside the matrix a super admin may give one person one permission for a time: accounts/models/grant.py.
+"""
+
+from typing import Any, Protocol
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -56,6 +62,16 @@ MATRIX: dict[Role, frozenset[str]] = {
 }
 
 
+class Holder(Protocol):
+    """Somebody with a role: an account."""
+
+    pk: Any
+    role: Any
+    is_active: Any
+
+    def may(self, permission: str) -> bool: ...
+
+
 def permissions_of(role: str) -> frozenset[str]:
     """Return the permissions that *role* gives; none for an unknown role."""
     try:
@@ -64,20 +80,29 @@ def permissions_of(role: str) -> frozenset[str]:
         return frozenset()
 
 
-def may_manage(*, actor_role: str, target_role: str) -> bool:
-    """Tell whether an actor may manage a target: strictly below, and a super admin also other super admins."""
-    if actor_role == Role.SUPER_ADMIN:
-        return True
-    return RANK[Role(actor_role)] > RANK[Role(target_role)] and actor_role in STAFF_ROLES
+def at_least(role: Role) -> tuple[Role, ...]:
+    """Return *role* and those above it."""
+    return tuple(one for one, rank in RANK.items() if rank >= RANK[role])
 
 
-def roles_below(role: str) -> list[Role]:
+def roles_below(role: str) -> tuple[Role, ...]:
     """Return the roles that rank below *role*."""
-    return [other for other, rank in RANK.items() if rank < RANK[Role(role)]]
+    return tuple(one for one, rank in RANK.items() if rank < RANK[Role(role)])
 
 
-def can_give_role(*, actor_role: str, role: str) -> bool:
-    """Tell whether an actor may give *role* to those it manages: ranks below its own, and a super admin every one."""
-    if "users.role" not in permissions_of(actor_role):
+def can_manage(actor: Holder, target: Holder) -> bool:
+    """Tell whether *actor* stands above *target*: staff above those of a lower rank, a super admin above everybody.
+
+    Nobody manages himself, and who is not active manages nobody. It says nothing of what may be done to them: that is
+    a permission, which a moderator has none of.
+    """
+    if actor.pk == target.pk or not actor.is_active or actor.role not in STAFF_ROLES:
         return False
-    return actor_role == Role.SUPER_ADMIN or RANK[Role(actor_role)] > RANK[Role(role)]
+    return actor.role == Role.SUPER_ADMIN or RANK[Role(actor.role)] > RANK[Role(target.role)]
+
+
+def can_give_role(actor: Holder, role: str) -> bool:
+    """Tell whether *actor* may give *role* to those it manages: ranks below its own, and a super admin every one."""
+    if actor.role not in STAFF_ROLES or not actor.may("users.role"):
+        return False
+    return actor.role == Role.SUPER_ADMIN or RANK[Role(actor.role)] > RANK[Role(role)]

@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from accounts.models import User
+from accounts.people import address_of, visible_sessions, visible_users
 from accounts.services import lifecycle, ranks
 from adminpanel.forms import ReasonForm, RoleForm
-from adminpanel.people import address_of, visible_sessions, visible_users
 from sessions_app.models import Session
 
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Mail, MailState, Status, User
+from accounts.people import visible_sessions, visible_users
 from adminpanel import cells
-from adminpanel.people import visible_sessions, visible_users
 from audit import queries
 from sessions_app import state_cache
 

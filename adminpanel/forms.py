@@ -83,5 +83,5 @@ class RoleForm(ReasonForm):
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
         super().__init__(*args, viewer=viewer, **kwargs)
-        given = [(role.value, role.label) for role in Role if can_give_role(actor_role=viewer.role, role=role)]
+        given = [(role.value, role.label) for role in Role if can_give_role(viewer, role)]
         self.fields["role"].choices = [("", _("Choose a role")), *given]  # type: ignore[attr-defined]

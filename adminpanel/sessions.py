@@ -9,11 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from accounts.roles import may_manage
+from accounts.people import address_of, visible_sessions
+from accounts.roles import can_manage
 from adminpanel import cells
 from adminpanel.actions import ON_SESSIONS, allowed
 from adminpanel.conf import app_settings
-from adminpanel.people import address_of, visible_sessions
 from adminpanel.readonly import ChoiceFilter, ReadOnlyAdmin
 from audit import queries
 from sessions_app.models import Door, Session
@@ -117,5 +117,4 @@ class SessionAdmin(ReadOnlyAdmin):
 
 
 def _may_end(session: Session, viewer: User) -> bool:
-    reached = may_manage(actor_role=viewer.role, target_role=session.user.role)
-    return reached and session.user_id != viewer.pk and session.end(timezone.now()) is None
+    return can_manage(viewer, session.user) and session.end(timezone.now()) is None

@@ -1,6 +1,4 @@
-import unicodedata
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
@@ -12,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import lockout
 from accounts.models import Consent, Status, TotpDevice, User
-from accounts.roles import Role, may_manage
+from accounts.people import WHOLE, address_of, matching, visible_users
+from accounts.roles import Role, can_manage
 from accounts.services import factors, lockouts
 from adminpanel import cells
 from adminpanel.actions import (
@@ -27,7 +26,6 @@ from adminpanel.actions import (
     allowed,
 )
 from adminpanel.conf import app_settings
-from adminpanel.people import WHOLE, address_of, visible_users
 from adminpanel.readonly import ChoiceFilter, NewestFirst, ReadOnlyAdmin
 from audit import queries
 from sessions_app.models import Session
@@ -107,14 +105,7 @@ class UserAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
         """Find by id, or by the beginning of an address; the latter never for those to whom addresses are masked."""
-        term = unicodedata.normalize("NFKC", search_term.strip()).casefold()
-        if not term:
-            return queryset, False
-        try:
-            return queryset.filter(pk=UUID(term)), False
-        except ValueError:
-            whole = self.viewer(request).may(WHOLE)
-            return (queryset.filter(email_key__startswith=term) if whole else queryset.none()), False
+        return matching(queryset, search_term, self.viewer(request)), False
 
     def facts(self, shown: Any, viewer: User) -> dict[str, Any]:
         shown_rows, now = app_settings().TIMELINE, timezone.now()
@@ -163,7 +154,7 @@ class UserAdmin(ReadOnlyAdmin):
 
 def _possible(user: User, viewer: User, lock: lockout.LockState) -> list[StaffAction]:
     """Return what *viewer* may do to *user* and makes sense as things stand; the services decide all the same."""
-    if user.pk == viewer.pk or not may_manage(actor_role=viewer.role, target_role=user.role):
+    if not can_manage(viewer, user):
         return []
     match user.status:
         case Status.DELETED:

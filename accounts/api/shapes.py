@@ -1,8 +1,11 @@
 """What the API shows of accounts and challenges."""
 
+from datetime import datetime
 from typing import Any
 
+from accounts import people
 from accounts.models import Consent, User
+from accounts.people import Described
 from accounts.services.codes import ChallengeView
 from accounts.services.own_factors import FactorView
 from sessions_app.models import Session
@@ -21,10 +24,37 @@ def user_shape(user: User) -> dict[str, Any]:
         "role": user.role,
         "status": user.status,
         "created_at": moment(user.created_at),
-        "last_login_at": moment(user.last_login) if user.last_login else None,
-        "password_changed_at": moment(user.password_changed_at) if user.password_changed_at else None,
+        "last_login_at": optional_moment(user.last_login),
+        "password_changed_at": optional_moment(user.password_changed_at),
         "consent": consent,
     }
+
+
+def staff_user_shape(told: Described, viewer: Any) -> dict[str, Any]:
+    """Return an account as staff see it; *viewer* decides whether the address is whole."""
+    user = told.user
+    disabled = user.disabled_at and {
+        "at": moment(user.disabled_at),
+        "reason": user.disabled_reason,
+        "by": user.disabled_by or None,
+    }
+    return {
+        **user_shape(user),
+        "email": people.address_of(user, viewer),
+        "email_verified_at": optional_moment(user.email_verified_at),
+        "updated_at": moment(user.updated_at),
+        "disabled": disabled or None,
+        "deleted_at": optional_moment(user.deleted_at),
+        "locked_until": optional_moment(told.lock.until),
+        "failed_sign_ins": told.lock.failures,
+        "factors": [factor_shape(factor) for factor in told.factors],
+        "permissions": told.permissions,
+    }
+
+
+def optional_moment(at: datetime | None) -> str | None:
+    """Return *at* as the API shows times, or None where there is none."""
+    return moment(at) if at else None
 
 
 def consent_shape(answer: Consent) -> dict[str, Any]:
@@ -50,7 +80,7 @@ def factor_shape(factor: FactorView) -> dict[str, Any]:
         "type": factor.type.value,
         "name": factor.name,
         "created_at": moment(factor.created_at),
-        "last_used_at": moment(factor.last_used_at) if factor.last_used_at else None,
+        "last_used_at": optional_moment(factor.last_used_at),
     }
     return shape if factor.remaining is None else shape | {"remaining": factor.remaining}
 

@@ -11,6 +11,7 @@ from accounts.api.views import (
     passwords,
     registration,
     sign_in,
+    users,
 )
 
 app_name = "accounts_api"
@@ -30,6 +31,8 @@ urlpatterns = [
     path("auth/password/reset", passwords.ResetView.as_view(), name="password-reset"),
     path("me", me.MeView.as_view(), name="me"),
     path("users/me", me.MeView.as_view(), name="users-me"),
+    path("users", users.UsersView.as_view(), name="users"),
+    path("users/<uuid:user_id>", users.UserView.as_view(), name="user"),
     path("me/factors", factors.FactorsView.as_view(), name="factors"),
     path("me/factors/totp", factors.TotpView.as_view(), name="totp"),
     path("me/factors/totp/<uuid:app_id>/confirm", factors.ConfirmTotpView.as_view(), name="totp-confirm"),

@@ -59,6 +59,16 @@ class AccountDeleted(SecurityEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountRenamed(SecurityEvent):
+    """Staff gave an account another name."""
+
+    action: ClassVar[str] = "user_renamed"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RoleChanged(SecurityEvent):
     """Staff gave an account another role; gained and lost are permissions."""
 

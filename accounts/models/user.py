@@ -1,9 +1,12 @@
 """The account: who somebody is, what they may do, and whether they may come in."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
+from django.contrib import auth
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -141,6 +144,21 @@ class AbstractAccount(AbstractBaseUser):
     def may(self, permission: str) -> bool:
         """Tell whether the role gives *permission* and the account is active."""
         return self.is_active and permission in self.permissions
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Ask the authentication backends, as Django does; ours answers by the matrix: accounts/backends.py."""
+        backends: list[Any] = auth.get_backends()
+        try:
+            return any(backend.has_perm(self, perm, obj) for backend in backends)
+        except PermissionDenied:  # a backend of a host may end the asking so
+            return False
+
+    def has_perms(self, perm_list: Iterable[str], obj: Any = None) -> bool:
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        asked = (getattr(backend, "has_module_perms", None) for backend in auth.get_backends())
+        return any(has(self, app_label) for has in asked if has is not None)
 
 
 def account_constraints() -> list[models.BaseConstraint]:

@@ -87,9 +87,8 @@ def _check(found: dict[UUID, User], by: User, on: User, permission: str, gives: 
     if by.pk not in found or on.pk not in found:
         raise Problem("not_found")
     actor, target = found[by.pk], found[on.pk]
-    may_give = gives is None or roles.can_give_role(actor_role=actor.role, role=gives)
-    may_manage = roles.may_manage(actor_role=actor.role, target_role=target.role)
-    if not (actor.may(permission) and may_manage and may_give):
+    may_give = gives is None or roles.can_give_role(actor, gives)
+    if not (actor.may(permission) and roles.can_manage(actor, target) and may_give):
         raise _NotPermitted("role_not_allowed", FailureReason.NOT_PERMITTED)
 
 

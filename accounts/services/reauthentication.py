@@ -30,6 +30,11 @@ def owes_app(*, user: User, session: Session) -> bool:
     return not _STRONG.intersection(session.factors[-1:]) and factors.has_app(user)
 
 
+def proved_app(session: Session) -> bool:
+    """Tell whether an authenticator app, or a recovery code of one, was ever proved in *session*."""
+    return bool(_STRONG.intersection(session.factors))
+
+
 def app_missing() -> Problem:
     """Return the refusal of whoever proved themselves without the app."""
     return Problem("factor_required", methods=[Method.TOTP.value, Method.RECOVERY.value])

@@ -110,7 +110,7 @@ MEDIA_ROOT = VAR_DIR / "media"
 
 # -- Who somebody is ----------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.MatrixBackend"]
 PASSWORD_HASHERS = [
     "accounts.hashers.Argon2id",
     "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",  # these verify older hashes, which are then upgraded

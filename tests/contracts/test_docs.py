@@ -26,7 +26,7 @@ NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 SETTING = re.compile(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`")
 
 # Written in capitals, and no settings of ours.
-OTHER_NAMES = {"PASSWORD_HASHERS", "POSTGRES_PASSWORD", "FILE_ACCESS"}
+OTHER_NAMES = {"AUTHENTICATION_BACKENDS", "PASSWORD_HASHERS", "POSTGRES_PASSWORD", "FILE_ACCESS"}
 
 # What a package is called in code, where that is not its name.
 IMPORTED_AS = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Mail, Status, User
-from accounts.roles import RANK, Role, can_give_role, may_manage
+from accounts.roles import RANK, Role, can_give_role, can_manage
 from accounts.services import authority, lifecycle, ranks
 from audit.models import Event
 from gatehouse.client import Client
@@ -35,7 +35,7 @@ def outcome(call: Any, **given: Any) -> str:
 
 @pytest.mark.parametrize(("actor", "role"), PAIRS)
 def test_i04_which_roles_may_be_given(actor: Role, role: Role) -> None:
-    assert can_give_role(actor_role=actor, role=role) is (role in GIVES.get(actor, set()))
+    assert can_give_role(UserFactory.build(role=actor), role) is (role in GIVES.get(actor, set()))
 
 
 @pytest.mark.parametrize(("actor", "target"), PAIRS)
@@ -140,6 +140,8 @@ def test_i13_nothing_is_done_without_a_reason(reason: str) -> None:
 
 def test_i04_the_rule_of_managing_is_that_of_the_table() -> None:
     """A moderator stands above users, and may read them, but holds no permission to change anybody."""
-    assert may_manage(actor_role=Role.MODERATOR, target_role=Role.USER)
     moderator, person = UserFactory(role=Role.MODERATOR), UserFactory()
+    assert can_manage(moderator, person)
+    assert not can_manage(moderator, moderator)
+    assert not can_manage(UserFactory(role=Role.SUPER_ADMIN, disabled=True), person)
     assert outcome(lifecycle.delete, target=person, by=moderator) == "role_not_allowed"
