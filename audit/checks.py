@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -69,10 +70,28 @@ def check_access(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     return []
 
 
+@register()
+def check_report(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Find receivers of the monthly report that are no mail addresses."""
+    wrong = [] if unknown_keys() else [one for one in app_settings().REPORT_TO if not _is_address(one)]
+    if not wrong:
+        return []
+    hint = "Name mail addresses, with commas between them."
+    return [Error(f"AUDIT['REPORT_TO'] names {wrong[0]!r}, no mail address.", hint=hint, id="audit.E007")]
+
+
 @register(Tags.database)
 def check_triggers(app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Find databases where the trail could be changed, because a trigger is gone or altered."""
     return [fault for alias in databases or () for fault in _trigger_fault(alias)]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _source_fault(path: str) -> list[CheckMessage]:

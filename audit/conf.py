@@ -26,6 +26,7 @@ class AuditSettings:
     LATE_AFTER: timedelta = timedelta(days=7)  # how long an id that was skipped is waited for
     PRIVACY_RETENTION: timedelta = timedelta(days=90)  # of network data and unknown addresses, whole months; 0: ever
     NETWORK_KEPT_OF: tuple[str, ...] = ("moderator", "admin", "super_admin")  # roles whose network data stays
+    REPORT_TO: tuple[str, ...] = ()  # mail addresses that the worker sends the report of each month to
     COUNTS_KEPT: timedelta = timedelta(days=1095)  # how long the counts by the hour stay; 0: ever
     ACCESS: str = "audit.access.by_permission"  # dotted path: who may read and write over HTTP (gatehouse/trail.py)
     AUTHENTICATION: tuple[str, ...] = ()  # dotted paths of REST framework's classes; none: the project's default

@@ -14,11 +14,11 @@ from gatehouse.text import EMAIL_MAX_LENGTH
 
 from .appendonly import AppendOnlyModel, AppendOnlyQuerySet
 from .columns import DatabaseClock, PrefixIndex
-from .rollups import Counted, FailingAddress, Rollup
+from .rollups import Counted, FailingAddress, MonthlyReport, Rollup
 from .seals import Checkpoint, Entered, Gap, Seal, SealedEvent, Verification
 
-__all__ = ["Checkpoint", "Counted", "Entered", "Event", "FailingAddress", "Gap", "Index", "Rollup", "Seal"]
-__all__ += ["SealedEvent", "SubjectKey", "Verification"]
+__all__ = ["Checkpoint", "Counted", "Entered", "Event", "FailingAddress", "Gap", "Index"]
+__all__ += ["MonthlyReport", "Rollup", "Seal", "SealedEvent", "SubjectKey", "Verification"]
 
 # What PostgreSQL cannot store: NUL, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

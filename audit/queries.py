@@ -22,9 +22,9 @@ def events(**filters: Any) -> QuerySet[Event]:
     """Return the events that pass every filter given, newest first.
 
     *types*, *actions* and *users* are lists. *users* are those concerned or those who acted, as *as_role* (``actor``,
-    ``subject``) says, or either. *email* is an address as typed. *ip* is an address or a /24 or /16 of IPv4, a /64 or
-    /48 of IPv6. *resource* is a prefix; *session* and *request_id* are exact. *since* is inclusive, *until* exclusive.
-    *q* is exactly an address, an event, request or session id.
+    ``subject``) says, or either. *email* is an address as typed, *reason* why something failed. *ip* is an address or
+    a /24 or /16 of IPv4, a /64 or /48 of IPv6. *resource* is a prefix; *session* and *request_id* are exact. *since* is
+    inclusive, *until* exclusive. *q* is exactly an address, an event, request or session id.
 
     Good for few rows; a page of a long trail is read by page(). Raises FilterError.
     """

@@ -66,3 +66,22 @@ class Counted(Follower):
     class Meta(Follower.Meta):
         abstract = False
         db_table = "audit_counted"
+
+
+class MonthlyReport(models.Model):
+    """Whether the report of a month was mailed: a row a month, which stays.
+
+    Written and read by :mod:`audit.monthly`. While a worker is at it, ``next_try_at`` is when another may try.
+    """
+
+    month = models.CharField(max_length=7, primary_key=True)  # 2026-11
+    attempts = models.PositiveIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audit_monthly_report"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"report of {self.month}"

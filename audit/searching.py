@@ -42,6 +42,7 @@ class Filters:
     as_role: Literal["actor", "subject"] | None = None
     email: str | None = None
     success: bool | None = None
+    reason: str | None = None
     ip: str | None = None
     resource: str | None = None
     session: object = None
@@ -111,6 +112,8 @@ def _plain(filters: Filters) -> Q:
         wanted &= indexing.by_email(_clean("email", filters.email))
     if filters.success is not None:
         wanted &= Q(success=filters.success)
+    if filters.reason is not None:
+        wanted &= Q(success=False, failure_reason=_clean("reason", filters.reason))
     if filters.resource:
         wanted &= Q(BeginsWith(F("resource"), _clean("resource", filters.resource)))
     if filters.session is not None:

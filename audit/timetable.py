@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from gatehouse.timetable import Job
 
-from . import checkpoints, counting, indexing, sealing
+from . import checkpoints, counting, indexing, monthly, sealing
 from .seals import FULL
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,14 @@ def _publish(now: datetime) -> bool:
     return False
 
 
+def _report(now: datetime) -> bool:
+    return monthly.send_due(now=now)
+
+
 JOBS = [
     Job(name="audit-seal", every=timedelta(minutes=1), piece=_seal),
     Job(name="audit-index", every=timedelta(minutes=1), piece=_enter),
     Job(name="audit-count", every=timedelta(minutes=1), piece=_count),
     Job(name="audit-checkpoint", every=timedelta(minutes=10), piece=_publish),
+    Job(name="audit-report", every=timedelta(minutes=10), piece=_report),
 ]

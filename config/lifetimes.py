@@ -208,6 +208,13 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             "place that whoever owns the database cannot change.",
         ),
         Variable(
+            name="AUDIT_REPORT_TO",
+            kind=Kind.NAMES,
+            app="AUDIT",
+            key="REPORT_TO",
+            says="Mail addresses that get a report of the trail each month: figures, no addresses of people.",
+        ),
+        Variable(
             name="AUDIT_LATE_AFTER",
             kind=Kind.DURATION,
             default="7d",

@@ -206,3 +206,10 @@ def test_one_event_is_found_by_its_number(event):
 def test_what_is_read_cannot_be_changed(event):
     with pytest.raises(Exception, match="append-only"):
         queries.events().delete()
+
+
+def test_why_something_failed_is_a_filter(write):
+    write(action="authn_login_success")
+    locked = write(action="authn_login_fail", success=False, failure_reason="locked")
+    write(action="authn_login_fail", success=False, failure_reason="rate_limited")
+    assert [event.pk for event in queries.events(reason="locked")] == [locked.pk]
