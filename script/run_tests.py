@@ -46,6 +46,9 @@ SQL = [
     "migrations/test_indexes.py",
     "sessions_app/test_services.py",
 ]
+# Pages and views ask the database nothing that the services do not: they are tried on two engines, or on one.
+PAGES = ["--ignore-glob=*/pages/*"]
+DOORS = [*PAGES, "--ignore-glob=*/api/*", "--ignore=tests/faults", "--ignore=tests/hosts", "--ignore=tests/adminpanel"]
 LONGEST = [  # processes killed or frozen, started and stopped, and many at once (PostgreSQL runs the races)
     "--ignore=tests/faults",
     "--ignore=tests/hosts",
@@ -80,7 +83,7 @@ def main() -> int:
     with _postgresql() as postgresql_url:
         _run("sqlite", {}, _on_sqlite(options, rest, wants_browser=wants_browser), options, result)
         more = {"TEST_POSTGRESQL_URL": postgresql_url, "TEST_REDIS_URL": redis_url}
-        _run("postgresql", more, [*AGAIN, *([] if options.whole or rest else SPARED), *rest], options, result)
+        _run("postgresql", more, _on_postgresql(options, rest), options, result)
     if mariadb_url:
         _run("mariadb", {"TEST_MARIADB_URL": mariadb_url}, _on_mariadb(options, rest), options, result)
     if options.coverage and not _covered():
@@ -117,10 +120,16 @@ def _on_sqlite(options: argparse.Namespace, rest: list[str], *, wants_browser: b
     return [*marks, *([] if options.whole or rest else LONGEST), *rest]
 
 
+def _on_postgresql(options: argparse.Namespace, rest: list[str]) -> list[str]:
+    if options.long or rest:
+        return [*AGAIN, *rest]
+    return [*AGAIN, *(PAGES if options.whole else SPARED)]
+
+
 def _on_mariadb(options: argparse.Namespace, rest: list[str]) -> list[str]:
-    if options.whole:
-        return [*AGAIN, "--ignore-glob=*/pages/*", *rest]
-    return [*AGAIN, *(rest or [f"tests/{path}" for path in SQL])]
+    if options.long or rest:
+        return [*AGAIN, *PAGES, *rest]
+    return [*AGAIN, *(DOORS if options.whole else [f"tests/{path}" for path in SQL])]
 
 
 def _browser_words(*, there: bool, ran: bool) -> str:

@@ -28,6 +28,16 @@ class Look(NamedTuple):
     scheme: str
 
 
+# Who walks a journey: with a script, without one. Visitor.look() sees each page in the other colours and width, too;
+# the whole of the combinations is walked with --long.
+WALKS = [
+    pytest.param(Look(PHONE, True, "light"), id="phone"),
+    pytest.param(Look(DESKTOP, False, "dark"), id="desktop-without-javascript"),
+    pytest.param(Look(DESKTOP, True, "dark"), id="desktop", marks=pytest.mark.long),
+    pytest.param(Look(PHONE, False, "dark"), id="phone-without-javascript", marks=pytest.mark.long),
+]
+
+
 def chromium_path() -> str | None:
     """Return where a Chromium is installed, if one is."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)

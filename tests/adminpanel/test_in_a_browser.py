@@ -11,7 +11,7 @@ import pytest
 from django_otp.oath import TOTP
 
 from accounts.services.factors import DIGITS, STEP
-from tests.browsers import DESKTOP, PHONE, Look, new_context
+from tests.browsers import WALKS, new_context
 from tests.journeys.visitor import PASSWORD, Visitor
 from tests.live import LiveSite
 
@@ -44,15 +44,7 @@ class Boss(Visitor):
         return f"{reader.token():06d}"
 
 
-@pytest.fixture(
-    params=[
-        Look(PHONE, True, "light"),
-        Look(DESKTOP, True, "dark"),
-        Look(DESKTOP, True, "light"),
-        Look(PHONE, False, "dark"),
-    ],
-    ids=["phone", "desktop-dark", "desktop", "phone-without-javascript"],
-)
+@pytest.fixture(params=WALKS)
 def boss(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[Boss]:
     context = new_context(chromium, request.param)
     yield Boss(context.new_page(), live_site, javascript=request.param.javascript)

@@ -5,18 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.browsers import DESKTOP, PHONE, Look, new_context
+from tests.browsers import WALKS, Look, new_context
 from tests.journeys.visitor import PASSWORD, Visitor
 from tests.live import LiveSite
 from tests.mailsink import text_of
 
 pytestmark = pytest.mark.browser
-
-LOOKS = {
-    "phone": Look(PHONE, True, "light"),
-    "desktop": Look(DESKTOP, True, "dark"),
-    "phone-without-javascript": Look(PHONE, False, "dark"),
-}
 
 
 class Household:
@@ -37,7 +31,7 @@ class Household:
         return visitor
 
 
-@pytest.fixture(params=LOOKS.values(), ids=list(LOOKS))
+@pytest.fixture(params=WALKS)
 def household(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[Household]:
     made = Household(chromium, live_site, request.param)
     yield made

@@ -19,11 +19,12 @@ def test_what_an_operator_ends_opens_nothing_at_the_next_request(make_site: Call
         body = visitor.sign_in(EMAIL, "192.0.2.1", number=turn + 2 + (turn > 0))
         bearer = {"authorization": f"Bearer {body['access_token']}"}
         assert visitor.get("/auth/session", ip="192.0.2.1", **bearer).status == 200
-        listed = site.manage("sessions", "list", "--user", EMAIL).stdout
-        assert "192.0.2.1" in listed and body["refresh_token"] not in listed
-        said = site.manage("sessions", "revoke", "--reason", "an incident", "--dry-run", *selector).stdout
-        assert said == "Sessions that would end: 1.\n"
-        assert visitor.get("/auth/session", ip="192.0.2.1", **bearer).status == 200
+        if turn == 0:
+            listed = site.manage("sessions", "list", "--user", EMAIL).stdout
+            assert "192.0.2.1" in listed and body["refresh_token"] not in listed
+            said = site.manage("sessions", "revoke", "--reason", "an incident", "--dry-run", *selector).stdout
+            assert said == "Sessions that would end: 1.\n"
+            assert visitor.get("/auth/session", ip="192.0.2.1", **bearer).status == 200
         said = site.manage("sessions", "revoke", "--reason", "an incident", *selector).stdout
         assert said == "Sessions ended: 1.\n"
         assert visitor.get("/auth/session", **bearer).code == "session_revoked"

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.browsers import DESKTOP, PHONE, Look, new_context
+from tests.browsers import PHONE, WALKS, Look, new_context
 from tests.journeys.visitor import Visitor
 from tests.live import LiveSite
 
 pytestmark = pytest.mark.browser
 
 WRONG = "a wrong but long password"
-LOOKS = [Look(PHONE, True, "light"), Look(DESKTOP, True, "dark"), Look(PHONE, False, "dark")]
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def site(make_site: Callable[..., LiveSite]) -> LiveSite:
     return make_site(LIMITS_SCALE="0.3").start()
 
 
-@pytest.fixture(params=LOOKS, ids=["phone", "desktop", "phone-without-javascript"])
+@pytest.fixture(params=WALKS)
 def visitor(request: pytest.FixtureRequest, chromium: Any, site: LiveSite) -> Iterator[Visitor]:
     context = new_context(chromium, request.param)
     yield Visitor(context.new_page(), site, javascript=request.param.javascript)

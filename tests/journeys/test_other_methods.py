@@ -10,7 +10,7 @@ import pytest
 from django_otp.oath import TOTP
 
 from accounts.services.factors import DIGITS, STEP
-from tests.browsers import DESKTOP, PHONE, Look, new_context
+from tests.browsers import WALKS, new_context
 from tests.journeys.visitor import Visitor
 from tests.live import LiveSite
 
@@ -43,10 +43,7 @@ class AppHolder(Visitor):
         return f"{reader.token():06d}"
 
 
-@pytest.fixture(
-    params=[Look(PHONE, True, "light"), Look(DESKTOP, True, "dark"), Look(PHONE, False, "dark")],
-    ids=["phone", "desktop-dark", "phone-without-javascript"],
-)
+@pytest.fixture(params=WALKS)
 def holder(request: pytest.FixtureRequest, chromium: Any, live_site: LiveSite) -> Iterator[AppHolder]:
     context = new_context(chromium, request.param)
     yield AppHolder(context.new_page(), live_site, javascript=request.param.javascript)

@@ -6,10 +6,12 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.browsers import DESKTOP, PHONE
 from tests.live import LiveSite
 from tests.mailsink import text_of
 
 PASSWORD = "correct horse battery staple"
+_CONTRAST = {"runOnly": ["color-contrast"]}
 _numbers = itertools.count(1)
 _PATHS = "verify|password/reset|email/confirm|email/undo|unlock"
 _LINK = re.compile(rf"^https?://\S+/account/(?:{_PATHS})/\S+(?=\s)", re.MULTILINE)
@@ -49,14 +51,29 @@ class Visitor:
         """Hold what stands on the page against what every page promises."""
         assert self.page.locator("main").count() == 1
         assert self.page.locator("style, [style], script:not([src])").count() == 0, "something is inline"
-        width = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert width[0] <= width[1], f"{self.page.url} scrolls sideways: {width}"
+        self._fits()
         if self.javascript:
-            found = Axe().run(self.page).response["violations"]
-            assert not found, [(self.page.url, v["id"], v["help"], v["nodes"][0]["target"]) for v in found]
+            self._reads_well()
             assert self.page.evaluate("localStorage.length + sessionStorage.length") == 0
         assert not self.elsewhere, f"asked another site for {self.elsewhere}"
         assert not self.complaints, self.complaints
+
+    def _fits(self) -> None:
+        """Expect that nothing scrolls sideways, in this window and in one of the other width."""
+        here = self.page.viewport_size
+        for size in (DESKTOP if here == PHONE else PHONE, here):
+            self.page.set_viewport_size(size)
+            width = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+            assert width[0] <= width[1], f"{self.page.url} scrolls sideways: {width}"
+
+    def _reads_well(self) -> None:
+        """Expect no violation of axe's, with its contrasts in the other colours, too."""
+        is_dark = self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+        for scheme, options in (("light" if is_dark else "dark", _CONTRAST), ("dark" if is_dark else "light", None)):
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # colours change at once
+            found = Axe().run(self.page, options=options).response["violations"]
+            faults = [(self.page.url, scheme, v["id"], v["help"], v["nodes"][0]["target"]) for v in found]
+            assert not faults, faults
 
     def has_error(self, text: str) -> None:
         """Expect a refused form: title, summary first in main, the same words at the field."""
