@@ -12,7 +12,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Wire the receivers and the checks."""
-        from accounts import checks, receivers  # noqa: F401
+        from accounts import checks, receivers, schema  # noqa: F401
         from sessions_app.signals import security_event
 
         security_event.connect(receivers.mail_about_session, dispatch_uid="accounts.mails")

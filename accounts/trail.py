@@ -9,6 +9,8 @@ from django.db.models.sql.compiler import SQLCompiler
 from accounts.events import PermissionRefused
 from accounts.models import User
 from accounts.roles import roles_below
+from accounts.services import api_keys
+from accounts.services.api_keys import Service
 from accounts.services.reauthentication import app_missing
 from accounts.signals import refuse
 from gatehouse.client import client_of
@@ -28,9 +30,15 @@ def scope_of(request: Any, permission: str) -> TrailScope:
     Whoever may read only those below reads the events about accounts of lower roles, without addresses. Staff proved
     an authenticator app to come in; a session that did not is refused (ASVS 6.3.3).
 
+    Another service that came with its key sees what the key's scopes say, and all of it.
+
     Raises not_authenticated, factor_required, permission_denied.
     """
     principal = request.auth
+    if isinstance(principal, Service):
+        asked = {"permission": permission, "resource": request.path, "client": client_of(request)}
+        api_keys.require(service=principal, **asked)
+        return TrailScope(actor=principal.actor)
     if not isinstance(principal, Principal):
         raise Problem("not_authenticated")
     user, session = cast(User, principal.user), principal.session

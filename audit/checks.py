@@ -11,6 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from gatehouse.conf import app_settings as ground
 
+from . import kinds
 from .access import load_access, load_authentication
 from .conf import app_settings, load_source, unknown_keys
 from .immutability import missing_triggers
@@ -78,6 +79,13 @@ def check_report(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Name mail addresses, with commas between them."
     return [Error(f"AUDIT['REPORT_TO'] names {wrong[0]!r}, no mail address.", hint=hint, id="audit.E007")]
+
+
+@register()
+def check_kinds(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Find types and actions of events that clash, or that no name can be, among what apps add."""
+    hint = "An app lists what it adds as KINDS in its audit_kinds.py: docs/audit.md."
+    return [Error(fault, hint=hint, id="audit.E008") for fault in kinds.faults()]
 
 
 @register(Tags.database)

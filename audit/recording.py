@@ -1,7 +1,6 @@
 """The public way for host code to write one event: ``audit.record(...)``."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 from gatehouse.client import Client
 from gatehouse.events import Actor, EventType, FailureReason, SecurityEvent
 
+from . import kinds
 from .conf import app_settings
 from .models import Event
 from .receivers import insert
-
-_ACTION = re.compile(r"[a-z][a-z0-9_.]{0,99}")
 
 
 def record(
@@ -38,12 +36,12 @@ def record(
     *actor* the account itself is taken for a success, somebody unknown for a failure. Texts too
     long for their column are cut with a mark.
 
-    Raises ValueError for what the trail does not know: an event type, an action that is no lower
-    case word, a reason without a failure, details that are no JSON or too much of it. Whatever
-    the database raises comes through, and the caller's transaction is lost with it.
+    Raises ValueError for what the trail does not know: an event type (see audit/kinds.py for how a
+    host adds its own), an action that is no lower case word or not one of its type, a reason
+    without a failure, details that are no JSON or too much of it. Whatever the database raises
+    comes through, and the caller's transaction is lost with it.
     """
-    if not _ACTION.fullmatch(action):
-        raise ValueError("action: lower case letters, digits, '_' and '.', at most 100.")
+    kind = kinds.require(str(event_type), action)
     if success and failure_reason:
         raise ValueError("failure_reason: only an event that failed has one.")
     event = SecurityEvent(
@@ -57,7 +55,7 @@ def record(
         error_message=error_message,
         session_id=_text(session_id),
     )
-    return insert(event, EventType(event_type), action, _plain(details or {}))
+    return insert(event, kind, action, _plain(details or {}))
 
 
 def _text(identifier: object) -> str | None:

@@ -14,10 +14,9 @@ from django.db.models import F, Q
 from django.utils.timezone import is_naive
 
 from gatehouse.cursors import Side
-from gatehouse.events import EventType
 from gatehouse.trail import TrailScope
 
-from . import indexing
+from . import indexing, kinds
 from .columns import BeginsWith
 from .models import Event, EventQuerySet
 
@@ -124,7 +123,7 @@ def _plain(filters: Filters) -> Q:
 
 
 def _types(filters: Filters) -> list[Q]:
-    if unknown := [kind for kind in filters.types if kind not in list(EventType)]:
+    if unknown := [kind for kind in filters.types if kind not in kinds.event_types()]:
         raise FilterError("types", f"no event type is called {unknown[0]!r}.")
     return [Q(event_type=str(kind)) for kind in dict.fromkeys(filters.types)]
 

@@ -60,6 +60,7 @@ class StrictAPIView(APIView):
     metadata_class = None
     throttle_classes = ()
     query_serializer: ClassVar["type[StrictSerializer] | None"] = None  # what the query may hold; None: nothing
+    takes_api_keys: ClassVar[bool] = False  # whether other services call it, and may do so more often than people
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -77,7 +78,11 @@ class StrictAPIView(APIView):
         self.check_permissions(request)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         _refuse_media_type(request)
-        self.query = _read_query(request, self.query_serializer)
+        self.query = _read_query(request, self.query_shape(request))
+
+    def query_shape(self, request: Request) -> "type[StrictSerializer] | None":
+        """Return what the query of *request* may hold: the same for every method, unless a view says otherwise."""
+        return self.query_serializer
 
     def body(self, request: Request, serializer: "type[StrictSerializer] | None" = None) -> dict[str, Any]:
         """Return what *serializer* makes of the body of *request*; without one there may be nothing in it.

@@ -12,17 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import import_module
 from typing import Any, TypeVar
 
-from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router, transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
-from django.utils.module_loading import module_has_submodule
 
 from .client import Client
+from .declared import in_apps
 from .events import Actor
 from .signals import note_cleaning
 
@@ -95,10 +93,8 @@ def locked(rows: QuerySet[M]) -> QuerySet[M]:
 def chores() -> dict[str, Chore]:
     """Return the chores of every installed app by their names; raises ImproperlyConfigured for a name used twice."""
     found: dict[str, Chore] = {}
-    for app in apps.get_app_configs():
-        if app.module is None or not module_has_submodule(app.module, _MODULE):
-            continue
-        for chore in getattr(import_module(f"{app.name}.{_MODULE}"), "CHORES", ()):
+    for _app, module in in_apps(_MODULE):
+        for chore in getattr(module, "CHORES", ()):
             if chore.name in found:
                 raise ImproperlyConfigured(f"Two chores are called {chore.name!r}.")
             found[chore.name] = chore

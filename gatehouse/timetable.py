@@ -7,12 +7,11 @@ piece, so that no mail waits for it; several workers may be at the same one, and
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import import_module
 
 import structlog
-from django.apps import apps
 from django.db import DatabaseError
-from django.utils.module_loading import module_has_submodule
+
+from .declared import in_apps
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +30,9 @@ class Job:
 def jobs() -> list[Job]:
     """Return the jobs of every installed app."""
     found: list[Job] = []
-    for app in apps.get_app_configs():
-        if app.module is not None and app.name != __package__ and module_has_submodule(app.module, _MODULE):
-            found += import_module(f"{app.name}.{_MODULE}").JOBS
+    for app, module in in_apps(_MODULE):
+        if app != __package__:  # whose module of this name is this one
+            found += module.JOBS
     return found
 
 

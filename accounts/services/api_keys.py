@@ -50,9 +50,9 @@ class Service:
         """Who the trail says did what this service does."""
         return Actor.service(self.id, self.name)
 
-    def may(self, scope: Scope) -> bool:
+    def may(self, scope: str) -> bool:
         """Tell whether its key has *scope*."""
-        return scope.value in self.scopes
+        return scope in self.scopes
 
 
 def create(
@@ -165,11 +165,15 @@ def recognise(*, text: str, client: Client) -> Service:
     return Service(row.pk, row.name, frozenset(row.scopes), row.limit_per_minute)
 
 
-def require(*, service: Service, scope: Scope, client: Client) -> None:
-    """Let *service* on where its key has *scope*; else record it and raise permission_denied."""
-    if not service.may(scope):
+def require(*, service: Service, permission: str, resource: str, client: Client) -> None:
+    """Let *service* on where its key has the scope called *permission*; else record it and raise permission_denied."""
+    if not service.may(permission):
         event = events.PermissionRefused(
-            client=client, actor=service.actor, permission=scope.value, failure_reason=FailureReason.NOT_PERMITTED
+            client=client,
+            actor=service.actor,
+            resource=resource,
+            permission=permission,
+            failure_reason=FailureReason.NOT_PERMITTED,
         )
         _note(event)
         raise Problem("permission_denied", detail=_("The key does not have the scope that this needs."))

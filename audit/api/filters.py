@@ -9,7 +9,6 @@ from rest_framework import exceptions, serializers
 
 from audit import queries
 from gatehouse.api import StrictCharField, StrictSerializer
-from gatehouse.events import EventType
 from gatehouse.lists import PageQuerySerializer
 from gatehouse.problems import FieldError, Problem
 from gatehouse.trail import TrailScope
@@ -22,7 +21,7 @@ class FilterSerializer(StrictSerializer):
     """The filters of events."""
 
     type = serializers.ListField(
-        child=serializers.ChoiceField([kind.value for kind in EventType]), required=False, help_text="May repeat."
+        child=StrictCharField(max_length=50), required=False, max_length=_MOST, help_text="May repeat."
     )
     action = serializers.ListField(
         child=StrictCharField(max_length=100), required=False, max_length=_MOST, help_text="May repeat."

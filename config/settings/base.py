@@ -236,6 +236,7 @@ AUDIT: dict[str, Any] = {
     "KEYS": KEYS["AUDIT_KEY"],
     "ACCESS": "accounts.trail.scope_of",
     "AUTHENTICATION": (
+        "accounts.api.authentication.ServiceAuthentication",
         "sessions_app.authentication.BearerAuthentication",
         "sessions_app.authentication.StaffSessionAuthentication",
     ),

@@ -203,12 +203,13 @@ def test_a_change_needs_a_reason_and_a_key(act: Any) -> None:
 def test_a_missing_scope_is_refused_and_recorded_under_the_name_of_the_service() -> None:
     row, text = make(scopes=["audit.write"])
     service = api_keys.recognise(text=text, client=CLIENT)
-    api_keys.require(service=service, scope=Scope.AUDIT_WRITE, client=CLIENT)
+    asked = {"service": service, "resource": "/x", "client": CLIENT}
+    api_keys.require(permission="audit.write", **asked)
     with pytest.raises(Problem, match="permission_denied"):
-        api_keys.require(service=service, scope=Scope.AUDIT_READ, client=CLIENT)
+        api_keys.require(permission="audit.read", **asked)
     event = newest()
-    assert (event.action, event.failure_reason, event.details) == (
-        "authz_fail", "not_permitted", {"permission": "audit.read"},
+    assert (event.action, event.failure_reason, event.resource, event.details) == (
+        "authz_fail", "not_permitted", "/x", {"permission": "audit.read"},
     )  # fmt: skip
     assert (event.actor_type, event.actor_id, event.actor_label) == ("service", str(row.pk), "Billing")
 

@@ -185,6 +185,8 @@ def test_the_document_names_every_status(db):
         "/api/v1/audit/events/{event_id}": {"200", "400", "401", "403", "404", "405", "406", "429", "500", "503"},
     }.items():
         assert set(described[path]["get"]["responses"]) == statuses
-        assert described[path]["get"]["security"] == [{"bearerAuth": []}, {"staffSession": []}]
+        assert described[path]["get"]["security"] == [{"apiKey": []}, {"bearerAuth": []}, {"staffSession": []}]
+    written = described["/api/v1/audit/events"]["post"]["responses"]
+    assert set(written) == {"201", "400", "401", "403", "405", "406", "413", "415", "429", "500", "503"}
     names = {parameter["name"] for parameter in described["/api/v1/audit/events"]["get"]["parameters"]}
     assert {"type", "as", "email", "since", "limit", "cursor"} <= names
