@@ -89,6 +89,12 @@ WORDS: Mapping[str, Words] = {
     "user_enabled": Words(_SELF, lazy("Our staff enabled the account again"), is_grave=False),
     "user_unlocked": Words(_SELF, lazy("Our staff lifted the lock of sign-in"), is_grave=False),
     "user_deleted": Words(_SELF, lazy("Our staff deleted the account"), is_grave=False),
+    "user_password_reset_forced": Words(
+        _KEYS, lazy("Our staff asked for a new password, and put the old one out of force"), is_grave=False
+    ),
+    "user_factors_reset": Words(
+        _KEYS, lazy("Our staff took the authenticator apps and recovery codes away"), is_grave=False
+    ),
     "user_renamed": Words(_SELF, lazy("Our staff changed your name"), is_grave=False),
     "authz_change": Words(_SELF, lazy("Our staff changed your role"), is_grave=False),
     "authz_admin": Words(_SELF, lazy("Our staff ended sessions"), is_grave=False),

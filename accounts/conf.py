@@ -43,7 +43,7 @@ class AccountSettings:
     ADDRESS_TTL: timedelta = timedelta(hours=24)  # links that prove the new address of an account
     ADDRESS_UNDO_TTL: timedelta = timedelta(days=7)  # links that put the address before it back
     UNLOCK_TTL: timedelta = timedelta(hours=1)  # links past a lockout, and what they open in a browser
-    ENROLMENT_TTL: timedelta = timedelta(hours=72)  # links that let staff set a password and an app
+    ENROLMENT_TTL: timedelta = timedelta(hours=72)  # links of invitations: to set a password and, for staff, an app
     TOTP_SETUP_TTL: timedelta = timedelta(minutes=30)  # how long an unconfirmed app may be confirmed
     RECOVERY_CODES: int = 10  # codes in a set
     MAX_APPS: int = 5  # authenticator apps of one account

@@ -166,6 +166,21 @@ def staff_enrolment(link: Link, client: Client) -> None:
     _queue("staff_enrolment", link.user, client, to=link.email, expires_at=link.expires_at, link=str(link.pk))
 
 
+def invitation(link: Link, client: Client) -> None:
+    """Send somebody for whom staff made an account the link to set a password."""
+    _queue("invitation", link.user, client, to=link.email, expires_at=link.expires_at, link=str(link.pk))
+
+
+def password_reset_forced(link: Link, client: Client) -> None:
+    """Tell that staff put the password out of force, with the *link* that sets a new one while it is open."""
+    _queue("password_reset_forced", link.user, client, to=link.email, **_offering(link))
+
+
+def factors_reset(user: User, client: Client, *, enrols: bool) -> None:
+    """Tell that staff took the authenticator apps and recovery codes away, and whether another mail lets in again."""
+    _queue("factors_reset", user, client, enrols=enrols, is_staff=user.is_staff)
+
+
 def account_disabled(user: User, client: Client) -> None:
     """Tell that staff disabled the account."""
     _queue("account_disabled", user, client)

@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.roles import roles_below
 from accounts.services import api_keys
 from accounts.services.api_keys import Service
-from accounts.services.reauthentication import app_missing
+from accounts.services.reauthentication import app_missing, proved_app
 from accounts.signals import refuse
 from gatehouse.client import client_of
 from gatehouse.events import Actor, FailureReason
@@ -20,7 +20,6 @@ from gatehouse.trail import TrailScope
 from sessions_app.principal import Principal
 
 _READ, _READ_BELOW = "audit.read", "audit.read_below"
-_STRONG = frozenset({"totp", "recovery"})
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -55,7 +54,7 @@ def scope_of(request: Any, permission: str) -> TrailScope:
             failure_reason=FailureReason.NOT_PERMITTED,
         )
         refuse(Problem("permission_denied"), event)
-    if not _STRONG.intersection(session.factors):
+    if not proved_app(session):
         raise app_missing()
     if whole:
         return TrailScope(actor=actor, session_id=session_id)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from accounts.models import User
 from accounts.people import address_of, visible_sessions, visible_users
-from accounts.services import lifecycle, ranks
+from accounts.services import credentials, lifecycle, ranks
 from adminpanel.forms import ReasonForm, RoleForm
 from sessions_app.models import Session
 
@@ -119,6 +119,35 @@ UNLOCK = StaffAction(
     targets=_users,
     run=_to_account(lifecycle.unlock),
 )
+FORCE_RESET = StaffAction(
+    name="force-reset",
+    permission="users.reset",
+    button=gettext_lazy("Force new password"),
+    question=ngettext_lazy("Force a new password on %(n)d account", "Force a new password on %(n)d accounts", "n"),
+    consequence=gettext_lazy(
+        "The password is out of force at once. Whoever holds the account is signed out everywhere, and is mailed a "
+        "link to set a new one."
+    ),
+    done=ngettext_lazy("%(n)d account needs a new password.", "%(n)d accounts need a new password.", "n"),
+    ends=Ends.ALL,
+    targets=_users,
+    run=_to_account(credentials.force_reset),
+)
+RESET_FACTORS = StaffAction(
+    name="reset-factors",
+    permission="users.reset",
+    button=gettext_lazy("Reset apps"),
+    question=ngettext_lazy("Remove the apps of %(n)d account", "Remove the apps of %(n)d accounts", "n"),
+    consequence=gettext_lazy(
+        "Authenticator apps and recovery codes are gone for good, and whoever holds the account is signed out "
+        "everywhere. A mailed code confirms the next sign-in; staff are mailed a link to set up an app. "
+        "Make sure who is asking."
+    ),
+    done=ngettext_lazy("The apps of %(n)d account were removed.", "The apps of %(n)d accounts were removed.", "n"),
+    ends=Ends.ALL,
+    targets=_users,
+    run=_to_account(credentials.reset_factors),
+)
 CHANGE_ROLE = StaffAction(
     name="role",
     permission="users.role",
@@ -171,7 +200,7 @@ END_ONE = StaffAction(
     targets=_sessions,
     run=_end,
 )
-ON_USERS = (DISABLE, ENABLE, UNLOCK, END_ALL, CHANGE_ROLE, DELETE)
+ON_USERS = (DISABLE, ENABLE, UNLOCK, FORCE_RESET, RESET_FACTORS, END_ALL, CHANGE_ROLE, DELETE)
 ON_SESSIONS = (END_ONE,)
 ACTIONS = {action.name: action for action in (*ON_USERS, *ON_SESSIONS)}
 

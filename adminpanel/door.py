@@ -5,6 +5,7 @@ from typing import NoReturn
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts.services.reauthentication import proved_app
 from accounts.services.sign_in import Arrival
 from accounts.unlocked import read_unlock
 from adminpanel.events import AdminAccessRefused
@@ -18,8 +19,6 @@ from sessions_app import cookies
 from sessions_app.models import Door, Transport
 from sessions_app.principal import Principal
 
-_STRONG = frozenset({"totp", "recovery"})
-
 
 def staff_of(request: HttpRequest) -> Principal | None:
     """Return the member of staff behind *request*, or None.
@@ -29,7 +28,7 @@ def staff_of(request: HttpRequest) -> Principal | None:
     3. Account and role are read anew with every request, so a change holds at once (ASVS 8.3.2).
     """
     found: Principal | None = getattr(request, "principal", None)
-    if found is None or found.session.door != Door.STAFF or not _STRONG.intersection(found.session.factors):
+    if found is None or found.session.door != Door.STAFF or not proved_app(found.session):
         return None
     return found if found.user.is_active and found.user.is_staff else None
 

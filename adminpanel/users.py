@@ -20,7 +20,9 @@ from adminpanel.actions import (
     DISABLE,
     ENABLE,
     END_ALL,
+    FORCE_RESET,
     ON_USERS,
+    RESET_FACTORS,
     UNLOCK,
     StaffAction,
     allowed,
@@ -163,4 +165,6 @@ def _possible(user: User, viewer: User, lock: lockout.LockState) -> list[StaffAc
             return allowed((ENABLE, CHANGE_ROLE, DELETE), viewer)
         case _other:
             counted = (UNLOCK,) if lock.until or lock.failures else ()
-            return allowed((DISABLE, *counted, END_ALL, CHANGE_ROLE, DELETE), viewer)
+            active = (FORCE_RESET,) if user.status == Status.ACTIVE else ()
+            apps = (RESET_FACTORS,) if factors.has_app(user) or factors.recovery_codes_left(user) else ()
+            return allowed((DISABLE, *counted, *active, *apps, END_ALL, CHANGE_ROLE, DELETE), viewer)

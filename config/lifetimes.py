@@ -82,7 +82,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             "UNLOCK_TTL", "1h", "How long the link in a mail about a lockout is good, and then its browser.", "ACCOUNTS"
         ),
         _duration("EXPORT_TTL", "24h", "How long a copy of one's data waits to be fetched.", "ACCOUNTS"),
-        _duration("ENROLMENT_TTL", "72h", "How long the link that lets staff enrol is good.", "ACCOUNTS"),
+        _duration("ENROLMENT_TTL", "72h", "How long the link of an invitation is good.", "ACCOUNTS"),
         Variable(
             name="TERMS_VERSION",
             default="1",

@@ -9,7 +9,7 @@ from accounts.api.serializers import FactorShape, UserShape
 from accounts.models.user import Status
 from accounts.people import LOCKED
 from accounts.roles import Role
-from gatehouse.api import StrictCharField, StrictChoiceField, StrictSerializer
+from gatehouse.api import EmailField, StrictCharField, StrictChoiceField, StrictSerializer
 from gatehouse.lists import PageQuerySerializer
 from gatehouse.reasons import MAX_REASON
 from gatehouse.text import EMAIL_MAX_LENGTH
@@ -44,6 +44,16 @@ class UsersQuerySerializer(PageQuerySerializer):
     status = StrictChoiceField(
         choices=[*Status.choices, (LOCKED, LOCKED)], required=False, help_text="locked: a lockout runs against it."
     )
+
+
+class InvitationSerializer(StrictSerializer):
+    email = EmailField()
+    role = StrictChoiceField(choices=Role.choices, required=False, default=Role.USER)
+    display_name = StrictCharField(max_length=lengths.DISPLAY_NAME, required=False, allow_blank=True, default="")
+
+
+class RoleSerializer(ReasonSerializer):
+    role = StrictChoiceField(choices=Role.choices)
 
 
 class NameSerializer(StrictSerializer):

@@ -11,6 +11,7 @@ from accounts.api.views import (
     passwords,
     registration,
     sign_in,
+    user_actions,
     users,
 )
 
@@ -33,6 +34,12 @@ urlpatterns = [
     path("users/me", me.MeView.as_view(), name="users-me"),
     path("users", users.UsersView.as_view(), name="users"),
     path("users/<uuid:user_id>", users.UserView.as_view(), name="user"),
+    path("users/<uuid:user_id>/role", user_actions.RoleView.as_view(), name="user-role"),
+    path("users/<uuid:user_id>/disable", user_actions.DisableView.as_view(), name="user-disable"),
+    path("users/<uuid:user_id>/enable", user_actions.EnableView.as_view(), name="user-enable"),
+    path("users/<uuid:user_id>/unlock", user_actions.UnlockView.as_view(), name="user-unlock"),
+    path("users/<uuid:user_id>/force-password-reset", user_actions.ForceResetView.as_view(), name="user-force-reset"),
+    path("users/<uuid:user_id>/reset-factors", user_actions.ResetFactorsView.as_view(), name="user-reset-factors"),
     path("me/factors", factors.FactorsView.as_view(), name="factors"),
     path("me/factors/totp", factors.TotpView.as_view(), name="totp"),
     path("me/factors/totp/<uuid:app_id>/confirm", factors.ConfirmTotpView.as_view(), name="totp-confirm"),

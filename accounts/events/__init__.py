@@ -40,11 +40,13 @@ from accounts.events.staff import (
     AccountDisabled,
     AccountEnabled,
     AccountRenamed,
+    FactorsReset,
+    PasswordResetForced,
     PermissionRefused,
     RoleChanged,
     SessionsEndedByStaff,
     StaffEnrolled,
-    StaffInvited,
+    UserInvited,
 )
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "ExportMade",
     "ExportRequested",
     "FactorChanged",
+    "FactorsReset",
     "FileDeleted",
     "FileDownloaded",
     "ImportEnded",
@@ -87,6 +90,7 @@ __all__ = [
     "PasswordAccepted",
     "PasswordChanged",
     "PasswordReset",
+    "PasswordResetForced",
     "PermissionRefused",
     "Reauthenticated",
     "RecoveryCodeUsed",
@@ -101,7 +105,7 @@ __all__ = [
     "SignInLocked",
     "SignedIn",
     "StaffEnrolled",
-    "StaffInvited",
+    "UserInvited",
     "UserRegistered",
     "VerificationRequested",
 ]

@@ -7,8 +7,8 @@ from gatehouse.events import EventType, SecurityEvent
 
 
 @dataclass(frozen=True, kw_only=True)
-class StaffInvited(SecurityEvent):
-    """A staff account was made, or sent a new enrolment link."""
+class UserInvited(SecurityEvent):
+    """An account was made for somebody, by staff or a command, or sent a new link to set it up."""
 
     action: ClassVar[str] = "user_created"
     event_type: ClassVar[EventType] = EventType.ADMIN
@@ -66,6 +66,30 @@ class AccountRenamed(SecurityEvent):
     event_type: ClassVar[EventType] = EventType.ADMIN
     before: str
     after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordResetForced(SecurityEvent):
+    """Staff put the password of an account out of force; before and after say whether there is one."""
+
+    action: ClassVar[str] = "user_password_reset_forced"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    reason: str
+    before: str
+    after: str
+    sessions_ended: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorsReset(SecurityEvent):
+    """Staff took the authenticator apps and recovery codes of an account away."""
+
+    action: ClassVar[str] = "user_factors_reset"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    reason: str
+    before: list[str]
+    after: list[str]
+    sessions_ended: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,27 @@ def holding(
 
 
 @contextmanager
+def acting(
+    *, by: User, permission: str, client: Client, failed: SecurityEvent, gives: Role | None = None
+) -> Iterator[User]:
+    """Open the transaction of what *by* does to no account that there is yet, and give *by*, locked and read anew.
+
+    Raises role_not_allowed; a Problem that is raised inside is recorded as *failed*.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            actor = _lock({by.pk}).get(by.pk)
+            may_give = actor is not None and (gives is None or roles.can_give_role(actor, gives))
+            if actor is None or not actor.may(permission) or not may_give:
+                raise _NotPermitted("role_not_allowed", FailureReason.NOT_PERMITTED)
+            yield actor
+    except _NotPermitted as refused:
+        refuse(Problem(refused.code), _refused(by, by, permission, gives, client, refused.reason))
+    except Problem as problem:
+        refuse(problem, failed)
+
+
+@contextmanager
 def leaving(*, user_id: UUID, wait: bool = True) -> Iterator[User | None]:
     """Open the transaction in which an account goes by its owner's wish, and give it, locked and read anew.
 

@@ -43,7 +43,7 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
         raise validation("role", "invalid_choice", _("Choose a staff role"))
     now = timezone.now()
     taken = Problem("conflict", detail=_("This address has an account already, or one left it lately."))
-    refused = events.StaffInvited(
+    refused = events.UserInvited(
         client=client,
         actor=actor,
         email=address,
@@ -53,9 +53,9 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
     )
     try:
         with transaction.atomic(durable=True):
-            user = User.objects.by_address(address) or _new(address, now)
+            user = User.objects.by_address(address) or new_account(address, now)
             if user.is_staff and user.role == role and user.status == Status.ACTIVE and _may_enrol(user):
-                link = _issue(user, client, now)  # it was promoted, and lost the link of then
+                link = issue_link(user, client, now)  # it was promoted, and lost the link of then
             elif user.status != Status.INACTIVE or user.email_verified:
                 raise taken
             else:
@@ -64,11 +64,11 @@ def invite_staff(*, email: str, role: Role, actor: Actor, client: Client, send: 
                 user.set_role(role)
                 user.set_status(Status.INACTIVE)
                 user.save()
-                link = _issue(user, client, now)
+                link = issue_link(user, client, now)
             if send:
                 mails.staff_enrolment(link, client)
             announce(
-                events.StaffInvited(client=client, user_id=str(user.pk), actor=actor, email=address, role=role.value)
+                events.UserInvited(client=client, user_id=str(user.pk), actor=actor, email=address, role=role.value)
             )
     except (IntegrityError, Problem):
         refuse(taken, refused)
@@ -85,7 +85,7 @@ def offer(*, user: User, client: Client, now: datetime) -> None:
         _clear(user)
         user.save(update_fields=["password", "display_name", "updated_at"])
     factors.drop_unconfirmed(user)
-    mails.staff_enrolment(_issue(user, client, now), client)
+    mails.staff_enrolment(issue_link(user, client, now), client)
 
 
 def peek(token: str) -> User:
@@ -152,7 +152,8 @@ def finish(*, token: str, code: str, client: Client) -> tuple[User, list[str]]:
     return held, codes
 
 
-def _new(address: str, now: datetime) -> User:
+def new_account(address: str, now: datetime) -> User:
+    """Return an account for *address* that is still to be saved; raises conflict where another may take that back."""
     if links.holding(normalise_email(address)[1], now) is not None:
         raise Problem("conflict")
     return User(email=address)
@@ -179,7 +180,8 @@ def _may_enrol(user: User) -> bool:
     return user.status == Status.INACTIVE or (user.status == Status.ACTIVE and not factors.has_app(user))
 
 
-def _issue(user: User, client: Client, now: datetime) -> Link:
+def issue_link(user: User, client: Client, now: datetime) -> Link:
+    """Make the link that sets up the account of somebody who is staff, in the caller's transaction."""
     life = app_settings().ENROLMENT_TTL
     return links.issue(user=user, purpose=LinkPurpose.ENROL, life=life, client=client, now=now)
 

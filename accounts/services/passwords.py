@@ -55,19 +55,25 @@ def change_password(
 
 
 def replace_password(
-    *, user: User, encoded: str, client: Client, now: datetime, keep: tuple[LinkPurpose, ...] = ()
+    *,
+    user: User,
+    encoded: str,
+    client: Client,
+    now: datetime,
+    keep: tuple[LinkPurpose, ...] = (),
+    actor: Actor | None = None,
 ) -> None:
     """Put *encoded* in force and end what the old password had begun, in the caller's transaction.
 
     The one road of every change, reset and enrolment; *user* is locked. Links of the purposes in *keep* stay open.
-    Sessions are the caller's, who knows which one goes on.
+    Sessions are the caller's, who knows which one goes on; *actor* is whoever does it to another.
     """
     user.replace_password(encoded, now)
     user.save(update_fields=["password", "password_changed_at", "updated_at"])
     sessions.forget_state(user=user)
     links.close_all(user=user, but=(*links.LASTING, *keep))
     codes.cancel_all(user=user)
-    devices.forget(user=user, client=client)
+    devices.forget(user=user, client=client, actor=actor)
 
 
 def queue_reset(*, user: User, client: Client) -> None:

@@ -27,7 +27,7 @@ def change_name(*, user: User, session: Session, name: str, client: Client) -> U
 
     Raises validation_failed, permission_denied, session_revoked.
     """
-    name = _checked(name)
+    name = checked_name(name)
     asked = _event(user, session, client)
     with own_account.recording_end(asked), transaction.atomic(durable=True):
         held = own_account.hold(user=user, session=session)
@@ -44,7 +44,7 @@ def rename(*, target: User, by: User, name: str | None, client: Client) -> User:
 
     Raises validation_failed, role_not_allowed, self_action_forbidden, conflict (a deleted account).
     """
-    name = None if name is None else _checked(name)
+    name = None if name is None else checked_name(name)
     told: dict[str, Any] = {
         "client": client,
         "user_id": str(target.pk),
@@ -65,7 +65,8 @@ def rename(*, target: User, by: User, name: str | None, client: Client) -> User:
     return user
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """Return *name* as it is kept; raises validation_failed."""
     try:
         name = clean_text(name).strip()
     except UnsafeText:

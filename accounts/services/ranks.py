@@ -27,7 +27,7 @@ def change_role(*, target: User, by: User, role: Role | str, reason: str, client
     Raises validation_failed (no reason, no such role), role_not_allowed, self_action_forbidden, conflict (the same
     role, a deleted account, the last super admin, a disabled account that would become staff).
     """
-    reason, role = checked_reason(reason), _known(role)
+    reason, role = checked_reason(reason), known_role(role)
     failed = _changed(target, by, client, reason, target.role, success=False, failure_reason=FailureReason.CONFLICT)
     removes = role != Role.SUPER_ADMIN
     with holding(
@@ -48,7 +48,8 @@ def change_role(*, target: User, by: User, role: Role | str, reason: str, client
     return user
 
 
-def _known(role: Role | str) -> Role:
+def known_role(role: Role | str) -> Role:
+    """Return the role that is called so; raises validation_failed."""
     try:
         return Role(role)
     except ValueError:

@@ -15,7 +15,7 @@ from gatehouse.client import Client
 from sessions_app import services as sessions
 from sessions_app.models import Door, Session, Transport
 from tests.adminpanel.staff import Staff, notices, rows_of, text_of
-from tests.factories import UserFactory, code_of
+from tests.factories import UserFactory, code_of, give_app
 
 START = datetime.fromisoformat("2026-11-02T09:00:00+00:00")
 HERE = Client(ip="192.0.2.7", user_agent="Firefox/142", device_name="Firefox 142 on Windows 11")
@@ -218,7 +218,9 @@ def offered(inside: Staff, path: str) -> set[str]:
 
 def test_the_page_of_a_row_offers_what_makes_sense(inside: Staff, jane: Any):
     session = open_session(jane)
-    assert offered(inside, f"accounts/user/{jane.pk}/") == {"disable", "end-sessions", "role", "delete"}
+    assert offered(inside, f"accounts/user/{jane.pk}/") == {
+        "disable", "force-reset", "end-sessions", "role", "delete",
+    }  # fmt: skip
     assert offered(inside, f"sessions_app/session/{session.pk}/") == {"end"}
     inside.act("disable", jane)
     assert offered(inside, f"accounts/user/{jane.pk}/") == {"enable", "role", "delete"}
@@ -227,3 +229,22 @@ def test_the_page_of_a_row_offers_what_makes_sense(inside: Staff, jane: Any):
     for someone in (inside.user, UserFactory(role=Role.SUPER_ADMIN), UserFactory(deleted=True)):
         assert offered(inside, f"accounts/user/{someone.pk}/") == set()
     assert offered(inside, f"sessions_app/session/{own.pk}/") == set()
+
+
+def test_a_new_password_is_forced_with_a_reason(inside: Staff, jane: Any):
+    session = open_session(jane)
+    assert notices(inside.act("force-reset", jane)) == ["1 account needs a new password."]
+    session.refresh_from_db()
+    assert session.revoked_reason == "password_reset"
+    assert not User.objects.get(pk=jane.pk).has_usable_password()
+    assert rows_of("user_password_reset_forced")[0]["details"]["reason"] == "They asked for it"
+    assert Mail.objects.get(user=jane).template == "password_reset_forced"
+
+
+def test_apps_are_reset_where_there_are_any(inside: Staff, jane: Any):
+    give_app(jane)
+    assert "reset-factors" in offered(inside, f"accounts/user/{jane.pk}/")
+    assert notices(inside.act("reset-factors", jane)) == ["The apps of 1 account were removed."]
+    assert "reset-factors" not in offered(inside, f"accounts/user/{jane.pk}/")
+    assert rows_of("user_factors_reset")[0]["details"]["before"] == ["totp", "recovery"]
+    assert "no recovery code is set up" in notices(inside.act("reset-factors", jane))[0]

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from accounts import people
 from accounts.api.shapes import staff_user_shape
 from accounts.api.staff_serializers import (
+    InvitationSerializer,
     NameSerializer,
     ReasonQuerySerializer,
     ReasonSerializer,
@@ -19,20 +20,26 @@ from accounts.api.staff_serializers import (
 from accounts.api.views.staff import StaffView
 from accounts.models import User
 from accounts.people import Described
-from accounts.services import lifecycle, profile
+from accounts.services import invitations, lifecycle, profile
 from gatehouse import lists
+from gatehouse.client import client_of
 from gatehouse.cursors import Page
 from gatehouse.documents import problems
+from sessions_app import access
 
 _READS = problems(400, 401, 403, 405, 406, 429, 500, 503)
 _WRITES = {**_READS, **problems(404, 409, 413, 415)}
 
 
 class UsersView(StaffView):
-    """List accounts, the newest first: of moderators those below them, with masked addresses."""
+    """List accounts, the newest first, to moderators those below them with masked addresses; or invite somebody."""
 
-    needs: ClassVar = {"GET": "users.read"}
-    query_serializer = UsersQuerySerializer
+    needs: ClassVar = {"GET": "users.read", "POST": "users.create"}
+
+    @property
+    def query_serializer(self) -> Any:  # type: ignore[override]  # a POST takes nothing in its query
+        """What the query may hold."""
+        return None if self.request.method == "POST" else UsersQuerySerializer
 
     @extend_schema(parameters=[UsersQuerySerializer], responses={200: UserListShape, **_READS})
     def get(self, request: Request) -> Response:
@@ -45,6 +52,13 @@ class UsersView(StaffView):
 
         asked = {name: str(value) for name, value in self.query.items() if name != "cursor"}
         return lists.answer(request, page, lambda user: staff_user_shape(told[user.pk], request.user), asked)
+
+    @extend_schema(request=InvitationSerializer, responses={201: StaffUserShape, **_READS, **problems(409, 413, 415)})
+    def post(self, request: Request) -> Response:
+        asked = self.body(request, InvitationSerializer)
+        by = access.principal_of(request).user
+        user = invitations.invite(by=by, client=client_of(request), **asked)
+        return Response(self.shape(request, user), status=status.HTTP_201_CREATED)
 
 
 class UserView(StaffView):
