@@ -12,11 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Mail, MailState, Status, User
 from accounts.people import visible_sessions, visible_users
 from adminpanel import cells
-from audit import queries
+from audit import queries, report
 from sessions_app import state_cache
 
 _LATEST = 10
-_SIGN_IN_REFUSED = ("authn_login_fail", "authn_login_fail_max", "authn_login_lock", "authn_code_fail")
+DAYS = (1, 7)  # how far back the figures of the trail may go
+_SHOWN = ("sign-ins", "reasons", "places", "others")
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,6 @@ class Group:
 def groups(viewer: User) -> list[Group]:
     """Return the figures that the role of *viewer* opens."""
     found = [Group(_("Users"), _users(viewer)), Group(_("Sessions"), _sessions(viewer))]
-    if viewer.may("audit.read"):
-        found.append(Group(_("Last 24 hours"), _refusals()))
     if viewer.may("mail.read"):
         found.append(Group(_("Mails"), _mails()))
     return found
@@ -52,6 +51,15 @@ def latest(viewer: User) -> list[tuple[Any, Any]]:
     if not viewer.may("audit.read"):
         return []
     return [(event, cells.outcome(event)) for event in queries.events()[:_LATEST]]
+
+
+def trail(viewer: User, days: int) -> tuple[report.Section, ...]:
+    """Return the figures of the trail of so many days, for those whose role has them."""
+    if not viewer.may("audit.statistics"):
+        return ()
+    now = timezone.now()
+    made = report.make(since=now - timedelta(days=days), bucket="hour", addresses=viewer.may("audit.read"), now=now)
+    return tuple(section for section in made.sections if section.name in _SHOWN)
 
 
 def _users(viewer: User) -> list[Figure]:
@@ -69,13 +77,6 @@ def _sessions(viewer: User) -> list[Figure]:
         lost = state_cache.lost(now)
         figures.append(Figure(_("Changes Redis did not hear of"), lost, look="care" if lost else ""))
     return figures
-
-
-def _refusals() -> list[Figure]:
-    since = timezone.now() - timedelta(days=1)
-    number = queries.events(actions=_SIGN_IN_REFUSED, success=False, since=since).count()
-    url = reverse("admin:audit_event_changelist") + "?success=0&days=1"
-    return [Figure(_("Sign-ins refused"), number, url, "care" if number else "")]
 
 
 def _mails() -> list[Figure]:

@@ -18,6 +18,7 @@ from adminpanel import dashboard, sign_in
 from adminpanel.acting import ActPage
 from adminpanel.door import refuse_access, staff_of
 from adminpanel.reauthentication import Reauthenticate
+from adminpanel.reports import ReportPage
 from sessions_app.pages.views import StayPage
 
 # Pages of Django's that have no place here: nobody sets a password in the admin, no field looks rows up by typing,
@@ -70,15 +71,21 @@ class StaffSite(AdminSite):
             path("logout/", never_cache(sign_in.SignOut.as_view()), name="logout"),
             path("stay/", self.admin_view(StayPage.as_view()), name="stay"),
             path("reauthenticate/", self.admin_view(Reauthenticate.as_view()), name="reauthenticate"),
+            path("report/", self.admin_view(ReportPage.as_view()), name="report"),
             path("act/<slug:name>/", self.admin_view(ActPage.as_view()), name="act"),
         ]
         return [*ours, *(url for url in super().get_urls() if getattr(url, "name", None) not in _LEFT_OUT)]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         viewer: Any = request.user
+        days = 7 if request.GET.get("days") == "7" else 1
         context = {
             **self.each_context(request),
             "groups": dashboard.groups(viewer),
+            "trail": dashboard.trail(viewer, days),
+            "days": days,
+            "linked": viewer.may("audit.read"),
+            "may_report": viewer.may("audit.statistics"),
             "events": dashboard.latest(viewer),
             "can_read_events": True,
             **(extra_context or {}),

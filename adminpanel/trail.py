@@ -1,7 +1,7 @@
 """The audit trail for staff: read through audit.queries, written by nobody."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from audit import queries
 from audit.models import Event
 from gatehouse.events import EventType
 
+_MOST_ACTIONS = 20
 _DAYS = {"1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
 
 
@@ -50,12 +51,71 @@ class WhenFilter(ChoiceFilter):
         return queryset & queries.events(since=timezone.now() - timedelta(days=int(chosen)))
 
 
+class GivenFilter(admin.SimpleListFilter):
+    """A filter that figures lead to: on offer only while it holds, to be seen and to be taken off."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(self.value() or "", self.value() or "")] if self.value() else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        try:
+            return queryset & queries.events(**self.filters(self.value() or ""))
+        except (queries.FilterError, ValueError):
+            return queryset.none()
+
+    def filters(self, given: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class ActionFilter(GivenFilter):
+    title = _("Event")
+    parameter_name = "action"
+
+    def filters(self, given: str) -> dict[str, Any]:
+        return {"actions": given.split(",")[:_MOST_ACTIONS]}
+
+
+class ReasonFilter(GivenFilter):
+    title = _("Reason")
+    parameter_name = "reason"
+
+    def filters(self, given: str) -> dict[str, Any]:
+        return {"reason": given}
+
+
+class PlaceFilter(GivenFilter):
+    title = _("From")
+    parameter_name = "ip"
+
+    def filters(self, given: str) -> dict[str, Any]:
+        return {"ip": given}
+
+
+class SinceFilter(GivenFilter):
+    title = _("Not before")
+    parameter_name = "since"
+
+    def filters(self, given: str) -> dict[str, Any]:
+        return {"since": _moment(given)}
+
+
+class UntilFilter(GivenFilter):
+    title = _("Before")
+    parameter_name = "until"
+
+    def filters(self, given: str) -> dict[str, Any]:
+        return {"until": _moment(given)}
+
+
 class EventAdmin(ReadOnlyAdmin):
     section = _("Events")
     read_permission = "audit.read"
     detail_template = "admin/event_detail.html"
     list_display = ("when", "what", "outcome", "who", "typed", "source")
-    list_filter = (TypeFilter, OutcomeFilter, WhenFilter)
+    list_filter = (
+        *(TypeFilter, OutcomeFilter, WhenFilter),
+        *(ActionFilter, ReasonFilter, PlaceFilter, SinceFilter, UntilFilter),
+    )
     search_fields = ("request_id",)  # shows the box; get_search_results() decides what is searched
     search_help_text = _("Exactly an address, or the id of a user, a session, a request or an event")
     ordering = ("-timestamp", "-id")
@@ -108,6 +168,12 @@ class EventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("From"))
     def source(self, event: Event) -> Any:
         return cells.source(event.ip_address)
+
+
+def _moment(text: str) -> datetime:
+    """Return the moment that *text* names, in UTC where it has no zone. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_uuid(text: str) -> bool:

@@ -4,10 +4,11 @@ Counts are by the hour, in UTC, so the time asked for is widened to whole hours,
 days; what is returned says from when until when it counted.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from django.db.models import Max, QuerySet, Sum
 from django.utils import timezone
@@ -62,6 +63,16 @@ class Bucket:
     failed: int
 
 
+class _Sum(NamedTuple):
+    """What one name of a dimension comes to."""
+
+    events: int
+    size: int
+
+
+_NONE = _Sum(0, 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
     """The figures of a time, from ``since`` to before ``until``."""
@@ -95,7 +106,8 @@ def statistics(
     """
     since, until = widened(since, until, bucket, now or timezone.now())
     counts = Rollup.objects.filter(hour__gte=since, hour__lt=until)
-    files = {row["name"]: row for row in _sums(counts, FILE)}
+    sums = _sums(counts)
+    files = sums[FILE]
     buckets = _buckets(counts.filter(dimension=ALL), since, until, bucket)
     events, failed = sum(one.events for one in buckets), sum(one.failed for one in buckets)
     return Statistics(
@@ -103,14 +115,14 @@ def statistics(
         until=until,
         bucket=bucket,
         totals=Totals(events, events - failed, failed),
-        by_type=_named(counts, TYPE),
-        by_action=_named(counts, ACTION),
-        failure_reasons=_named(counts, REASON),
+        by_type=_named(sums[TYPE]),
+        by_action=_named(sums[ACTION]),
+        failure_reasons=_named(sums[REASON]),
         top_failing_ips=_failing(since, until),
         files=Files(
-            uploads=int(files["upload"]["events"]) if "upload" in files else 0,
-            downloads=int(files["download"]["events"]) if "download" in files else 0,
-            bytes=sum(int(row["size"]) for row in files.values()),
+            uploads=files.get("upload", _NONE).events,
+            downloads=files.get("download", _NONE).events,
+            bytes=sum(one.size for one in files.values()),
         ),
         buckets=buckets,
     )
@@ -148,15 +160,18 @@ def _begin(at: datetime, bucket: Span) -> datetime:
     return hour if bucket == "hour" else hour.replace(hour=0)
 
 
-def _sums(counts: QuerySet[Rollup], dimension: str) -> list[Any]:
-    chosen = counts.filter(dimension=dimension).order_by().values("name")
-    return list(chosen.annotate(events=Sum("events"), size=Sum("size")))
+def _sums(counts: QuerySet[Rollup]) -> dict[str, dict[str, _Sum]]:
+    """Return what each name of each dimension but ALL comes to."""
+    found: dict[str, dict[str, _Sum]] = defaultdict(dict)
+    named = counts.exclude(dimension=ALL).order_by().values("dimension", "name")
+    for row in named.annotate(sum=Sum("events"), bytes=Sum("size")):
+        found[row["dimension"]][row["name"]] = _Sum(int(row["sum"]), int(row["bytes"]))
+    return found
 
 
-def _named(counts: QuerySet[Rollup], dimension: str) -> dict[str, int]:
+def _named(sums: dict[str, _Sum]) -> dict[str, int]:
     """Return the names of a dimension with their numbers, the most frequent first."""
-    found = {row["name"]: int(row["events"]) for row in _sums(counts, dimension)}
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+    return {name: one.events for name, one in sorted(sums.items(), key=lambda pair: (-pair[1].events, pair[0]))}
 
 
 def _buckets(counts: QuerySet[Rollup], since: datetime, until: datetime, bucket: Span) -> list[Bucket]:

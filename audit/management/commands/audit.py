@@ -4,14 +4,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from audit.management import check_proof, checkpoint, count, keys, prove, report, seal, stats, verify
+from audit.management import check_proof, checkpoint, count, keys, prove, report, seal, search, stats, verify
 from audit.management.exits import FAILED, TRY_AGAIN
 
-_ACTS = {act.NAME: act for act in (seal, verify, prove, check_proof, checkpoint, keys, count, stats, report)}
+_ACTS = {act.NAME: act for act in (seal, verify, prove, check_proof, checkpoint, keys, count, search, stats, report)}
 
 
 class Command(BaseCommand):
-    help = "Seal the audit trail, verify it, prove an event of it, publish what it stands at, count it, report on it."
+    help = "Seal the audit trail and verify it, prove an event of it, publish what it stands at; search, count, report."
 
     def add_arguments(self, parser: CommandParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)
