@@ -9,7 +9,7 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from audit import checks, immutability, privacy, receivers  # noqa: F401 - checks register themselves
+        from audit import checks, events, immutability, privacy, receivers  # noqa: F401 - known once they are there
         from audit.models import Event
 
         Event.opener = privacy.open_rows

@@ -27,6 +27,7 @@ class AuditSettings:
     PRIVACY_RETENTION: timedelta = timedelta(days=90)  # of network data and unknown addresses, whole months; 0: ever
     NETWORK_KEPT_OF: tuple[str, ...] = ("moderator", "admin", "super_admin")  # roles whose network data stays
     REPORT_TO: tuple[str, ...] = ()  # mail addresses that the worker sends the report of each month to
+    VERIFIED_WITHIN: timedelta = timedelta(days=2)  # how old a verification may be before /audit/integrity says so
     COUNTS_KEPT: timedelta = timedelta(days=1095)  # how long the counts by the hour stay; 0: ever
     ACCESS: str = "audit.access.by_permission"  # dotted path: who may read and write over HTTP (gatehouse/trail.py)
     AUTHENTICATION: tuple[str, ...] = ()  # dotted paths of REST framework's classes; none: the project's default

@@ -5,6 +5,7 @@ with it is read again, by anybody, wherever a copy of the row lies (crypto-shred
 """
 
 import base64
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -20,6 +21,8 @@ from gatehouse.ids import uuid7
 
 from .conf import app_settings
 from .models import SubjectKey
+
+logger = logging.getLogger(__name__)
 
 CLOSED = "closed"  # instead of class and month, of a subject for which no key is made any more
 _KEPT = 4096  # data keys in the memory of a process
@@ -98,14 +101,24 @@ def close(subjects: Iterable[str], *, alias: str) -> None:
     SubjectKey.objects.using(alias).bulk_create(rows, ignore_conflicts=True)
 
 
-def to_read(ids: Iterable[UUID], *, alias: str, lock: bool = False) -> dict[UUID, DataKey]:
+def to_read(ids: Iterable[UUID], *, alias: str, lock: bool = False) -> dict[UUID, DataKey | None]:
     """Return those of the data keys with *ids* that still are there; always asks the database.
 
-    With *lock* they stay until the end of the transaction.
+    One that nothing in AUDIT["KEYS"] opens is None, and logged. With *lock* they stay until the end of the
+    transaction, and such a one raises DecryptionFailed: what is made of them would lack something for good.
     """
     rows = SubjectKey.objects.using(alias).filter(pk__in=set(ids)).order_by("pk")
-    rows = rows.select_for_update() if lock else rows
-    return {row.pk: DataKey(row.pk, _unwrap(row)) for row in rows}
+    found: dict[UUID, DataKey | None] = {}
+    for row in rows.select_for_update() if lock else rows:
+        try:
+            found[row.pk] = DataKey(row.pk, _unwrap(row))
+        except DecryptionFailed:
+            if lock:
+                raise
+            found[row.pk] = None
+    if unopened := [str(key) for key, data_key in found.items() if data_key is None]:
+        logger.error("AUDIT['KEYS'] opens %d of the trail's data keys no more, as %s", len(unopened), unopened[0])
+    return found
 
 
 def _read(names: list[Name], alias: str) -> tuple[dict[Name, DataKey], set[str]]:

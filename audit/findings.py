@@ -29,6 +29,9 @@ class Code(StrEnum):
     HISTORY = "history"  # other seals than a checkpoint says
     CHECKPOINT = "checkpoint"  # a checkpoint is none, or not ours
     TRIGGERS = "triggers"  # the trail can be changed
+    UNVERIFIED = "unverified"  # nobody has verified it yet; this and the next two are said by integrity() alone
+    STALE = "stale"  # the last verification is long ago
+    UNFINISHED = "unfinished"  # a verification began and did not end
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,11 @@ class Event(AppendOnlyModel):
 
     @property
     def erased(self) -> tuple[str, ...]:
-        """Which of the two classes were there once and cannot be read, as ``network`` or ``network_altered``."""
+        """Which of the two classes were there once and cannot be read.
+
+        ``network`` where its key was destroyed, ``network_altered`` where somebody changed the row, and
+        ``network_unreadable`` where the key is there and nothing in AUDIT["KEYS"] opens it.
+        """
         self.opened(NETWORK)
         return self._erased
 

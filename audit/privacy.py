@@ -13,7 +13,7 @@ another meaning. Whose data it is:
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,7 @@ _BOUND = (
     *("failure_reason", "request_id", "session_id"),
 )
 _KEPT = "kept:"
+ERASED, ALTERED, UNREADABLE = "", "_altered", "_unreadable"  # key destroyed; row changed; key opened by none of ours
 _KINDS = (NETWORK, PERSONAL)
 
 
@@ -54,28 +55,29 @@ def close_rows(rows: Sequence[Event], *, alias: str) -> None:
 def open_rows(rows: Iterable[Event], *, lock: bool = False) -> None:
     """Open what is private in *rows*, by one query for their keys.
 
-    With *lock*, inside a transaction, no key is destroyed before its end.
+    A row whose part cannot be opened says so by its ``erased``, and stops none of the others. With *lock*, inside a
+    transaction, no key is destroyed before its end, and one that cannot be opened raises DecryptionFailed.
     """
-    needed = [(row, {kind: key for kind in _KINDS if (key := key_of(row, kind))}) for row in rows]
-    ids = {key for _row, wanted in needed for key in wanted.values()}
+    rows = list(rows)
+    ids = {key for row in rows for kind in _KINDS if (key := key_of(row, kind))}
     keys = datakeys.to_read(ids, alias=router.db_for_read(Event), lock=lock) if ids else {}
-    for row, wanted in needed:
+    for row in rows:
         found: Opened = {kind: {} for kind in _KINDS}
         faults = []
-        for kind, key in wanted.items():
-            if key not in keys:
-                faults.append(kind)
-            elif (content := _open(row, kind, keys[key])) is None:
-                faults.append(f"{kind}_altered")
+        for kind in _KINDS:
+            content = _opened(row, kind, keys) if getattr(row, kind) else {}
+            if isinstance(content, str):
+                faults.append(f"{kind}{content}")
             else:
                 found[kind] = content
         row.take(found, tuple(faults))
 
 
 def key_of(row: Event, kind: str) -> UUID | None:
-    """Return the id of the data key that *kind* of *row* is sealed with, None where that is empty."""
+    """Return the id of the data key that *kind* of *row* is sealed with, None where that is empty or no ciphertext."""
     text = getattr(row, kind)
-    return UUID(bytes=bytes(text)[1 : 1 + _ID]) if text else None
+    whole = isinstance(text, (bytes, memoryview)) and len(text) > _ID
+    return UUID(bytes=bytes(text)[1 : 1 + _ID]) if whole else None
 
 
 def erase(*, user_id: object, addresses: Sequence[str] = ()) -> int:
@@ -152,6 +154,20 @@ def _concerned(row: Event) -> str | None:
 def _close(row: Event, kind: str, content: dict[str, Any], key: DataKey) -> bytes:
     plain = json.dumps(content, cls=DjangoJSONEncoder, separators=(",", ":"), ensure_ascii=False).encode()
     return _FORM + key.id.bytes + key.cipher.close(plain, _bound(row, kind))
+
+
+def _opened(row: Event, kind: str, keys: Mapping[UUID, DataKey | None]) -> dict[str, Any] | str:
+    """Return what *kind* of *row* holds, or why that cannot be read, as the end of a word for it."""
+    name = key_of(row, kind)
+    if name is None:
+        return ALTERED
+    if name not in keys:
+        return ERASED
+    key = keys[name]
+    if key is None:
+        return UNREADABLE
+    content = _open(row, kind, key)
+    return ALTERED if content is None else content
 
 
 def _open(row: Event, kind: str, key: DataKey) -> dict[str, Any] | None:

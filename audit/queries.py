@@ -3,17 +3,18 @@
 Filters are those of events(), and ``scope``: what somebody may see (gatehouse/trail.py), where that is not everything.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import QuerySet
 
-from gatehouse.cursors import Page, read_page
+from gatehouse.cursors import Page, Side, read_page
 from gatehouse.trail import TrailScope
 
 from .models import Event
-from .searching import FilterError, Filters, search
+from .searching import FilterError, Filters, Search, search
 
-__all__ = ["FilterError", "events", "find", "page", "timeline"]
+__all__ = ["FilterError", "events", "find", "page", "timeline", "walk"]
 
 _LARGEST_ID = 2**63 - 1
 
@@ -39,6 +40,14 @@ def page(*, limit: int, cursor: str | None = None, **filters: Any) -> Page[Event
     return read_page(search(Filters(**filters)).read, key=Event._meta.pk, by="timestamp", limit=limit, cursor=cursor)
 
 
+def walk(*, number: int = 500, **filters: Any) -> Iterator[list[Event]]:
+    """Return the pages, of *number* each, of all events that pass every filter of events(), newest first.
+
+    Each is read when it is asked for, along an index from where the one before ended. Raises FilterError, at once.
+    """
+    return _walk(search(Filters(**filters)), number)
+
+
 def timeline(user_id: object) -> QuerySet[Event]:
     """Return what happened to one account, newest first."""
     return events(users=[user_id], as_role="subject")
@@ -49,3 +58,11 @@ def find(event_id: int, *, scope: TrailScope | None = None) -> Event | None:
     if not 0 <= event_id <= _LARGEST_ID:
         return None
     return search(Filters(scope=scope)).rows.filter(pk=event_id).first()
+
+
+def _walk(found: Search, number: int) -> Iterator[list[Event]]:
+    rows = found.read(None, number)
+    while rows:
+        yield rows
+        last = rows[-1]
+        rows = found.read(Side(last.timestamp, last.pk, is_newer=False), number) if len(rows) == number else []

@@ -173,18 +173,22 @@ class Entered(Follower):
 
 
 class Verification(models.Model):
-    """How the last verification of the whole trail ended: one row, written by ``verification`` and read by staff."""
+    """When the last verification of the whole trail began, and how the last one ended that did: one row.
+
+    Written and read by ``integrity``; it stays.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    verified_at = models.DateTimeField()
-    sealed_through = models.BigIntegerField()
-    events = models.BigIntegerField()
+    begun_at = models.DateTimeField(null=True)
+    verified_at = models.DateTimeField(null=True)  # when the last one ended
+    sealed_through = models.BigIntegerField(default=0)
+    events = models.BigIntegerField(default=0)
     findings = models.JSONField(default=list)
-    found = models.PositiveIntegerField()  # findings in all; the first of them are kept
+    found = models.PositiveIntegerField(default=0)  # findings in all; the first of them are kept
 
     class Meta:
         db_table = "audit_verification"
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"verified {self.verified_at:%Y-%m-%d %H:%M}"
+        return f"verified {self.verified_at:%Y-%m-%d %H:%M}" if self.verified_at else "never verified"

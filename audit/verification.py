@@ -8,7 +8,6 @@ sealed does not change, and what comes meanwhile is left for the next time.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -20,7 +19,7 @@ from .findings import Code, Finding, Report
 from .immutability import missing_triggers
 from .models import Event
 from .sealing import top
-from .seals import FULL, NOTHING, Checkpoint, Gap, Seal, SealedEvent, Verification
+from .seals import FULL, NOTHING, Checkpoint, Gap, Seal, SealedEvent
 from .signing import PublicKey, public_keys
 
 SEALED_WITHIN = timedelta(minutes=3)
@@ -83,7 +82,7 @@ def verify(*, first: int = 1, notes: Sequence[str] = (), watch: Watch = lambda _
     connection, report, log = connections[alias], Report(), merkle.Tree()
     chain = _begin(alias, first)
     beginning = _LEAST if first == 1 else chain.passed + 1
-    report.add(_triggers(connection))
+    report.add(triggers(connection))
     published = _published(alias, notes, chain.keys, report) if first == 1 else {}
     for seals in _seals(alias, first, report):
         found: list[Finding] = []
@@ -106,30 +105,26 @@ def verify(*, first: int = 1, notes: Sequence[str] = (), watch: Watch = lambda _
     report.add(_cut(alias, published, log, chain.last))
     report.add(_stray(alias))
     report.add(_inserted(connection, beginning, chain.passed))
-    report.add(_unsealed(alias))
+    report.add(unsealed(alias))
     return report
 
 
-def keep(report: Report, *, now: datetime) -> None:
-    """Write down how a verification of the whole trail ended."""
-    told = report.as_json()
-    said = {"verified_at": now, "sealed_through": report.sealed_through, "events": report.events}
-    said |= {"found": report.found, "findings": told["findings"][:_TOLD]}
-    Verification.objects.update_or_create(id=1, defaults=said)
+def triggers(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
+    """Say whether the trail can be changed."""
+    if missing := missing_triggers(connection):
+        yield Finding(Code.TRIGGERS, f"missing, disabled or altered: {', '.join(missing)}")
 
 
-def integrity() -> dict[str, Any]:
-    """Return how the trail stands: whether the last verification found it whole, how far, when, and what it found.
-
-    ``sealed_through`` is the greatest id of an event that is sealed, now.
-    """
-    last = Verification.objects.filter(id=1).first()
-    return {
-        "ok": last is not None and not last.found,
-        "sealed_through": top(router.db_for_read(Seal)),
-        "last_verified_at": last and last.verified_at,
-        "findings": last.findings if last else [],
-    }
+def unsealed(alias: str) -> Iterator[Finding]:
+    """Say whether the sealer is away: events wait, and for a while it sealed nothing."""
+    before = timezone.now() - SEALED_WITHIN
+    waiting = Event.objects.using(alias).filter(pk__gt=top(alias), timestamp__lt=before).order_by("pk")
+    event = waiting.values_list("pk", flat=True).first()
+    lately = (
+        Seal.objects.using(alias).filter(number__gte=1).order_by("-number").values_list("sealed_at", flat=True).first()
+    )
+    if event is not None and (lately is None or lately < before):
+        yield Finding(Code.UNSEALED, "it waits to be sealed for more than three minutes", event=event)
 
 
 def _begin(alias: str, first: int) -> _Chain:
@@ -139,11 +134,6 @@ def _begin(alias: str, first: int) -> _Chain:
     whole = before.filter(count__lt=FULL).order_by("-number").values_list("sealed_at", flat=True).first()
     passed = before.aggregate(passed=Max("last_event"))["passed"] or 0
     return _Chain(keys, before.order_by("-number").first(), passed, whole)
-
-
-def _triggers(connection: BaseDatabaseWrapper) -> Iterator[Finding]:
-    if missing := missing_triggers(connection):
-        yield Finding(Code.TRIGGERS, f"missing, disabled or altered: {', '.join(missing)}")
 
 
 def _published(
@@ -251,15 +241,3 @@ def _is_awaited(alias: str, event: int) -> bool:
     listed = SealedEvent.objects.using(alias).filter(pk=event, seal_id__gte=1, position__gte=0)
     number = listed.values_list("seal_id", flat=True).first()
     return number is not None and number <= _newest(alias)
-
-
-def _unsealed(alias: str) -> Iterator[Finding]:
-    """Say whether the sealer is away: events wait, and for a while it sealed nothing."""
-    before = timezone.now() - SEALED_WITHIN
-    waiting = Event.objects.using(alias).filter(pk__gt=top(alias), timestamp__lt=before).order_by("pk")
-    event = waiting.values_list("pk", flat=True).first()
-    lately = (
-        Seal.objects.using(alias).filter(number__gte=1).order_by("-number").values_list("sealed_at", flat=True).first()
-    )
-    if event is not None and (lately is None or lately < before):
-        yield Finding(Code.UNSEALED, "it waits to be sealed for more than three minutes", event=event)

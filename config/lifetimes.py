@@ -223,6 +223,15 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             key="LATE_AFTER",
             says="How long an event may take from its number to its commit; one that comes later counts as inserted.",
         ),
+        Variable(
+            name="AUDIT_VERIFIED_WITHIN",
+            kind=Kind.DURATION,
+            default="2d",
+            least=3600,
+            app="AUDIT",
+            key="VERIFIED_WITHIN",
+            says="How old a verification of the trail may be before /audit/integrity says that all is not well.",
+        ),
     ),
     "Processes and logs": (
         _number("WEB_WORKERS", "1", "Web processes. Two a core in production is a fair start."),

@@ -39,6 +39,8 @@ class StrictJSONParser(BaseParser):
 class JSONNegotiation(BaseContentNegotiation):
     """Answers are JSON; whoever accepts none of it gets 406. ``?format=`` is no parameter of ours."""
 
+    accepted: ClassVar[frozenset[str]] = _ACCEPTED
+
     def select_parser(self, request: Any, parsers: Any) -> Any:
         """Return the parser for the media type of *request*, or None."""
         return next((parser for parser in parsers if parser.media_type == _media_type(request)), None)
@@ -46,7 +48,7 @@ class JSONNegotiation(BaseContentNegotiation):
     def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
         """Return the first renderer, where its JSON is accepted."""
         ranges = str(request.META.get("HTTP_ACCEPT") or "*/*").split(",")
-        if not any(_accepts(part) for part in ranges):
+        if not any(_accepts(part, self.accepted) for part in ranges):
             raise exceptions.NotAcceptable
         return renderers[0], _JSON
 
@@ -232,10 +234,10 @@ def _media_type(request: Any) -> str:
     return str(request.content_type or "").partition(";")[0].strip().lower()
 
 
-def _accepts(media_range: str) -> bool:
+def _accepts(media_range: str, accepted: frozenset[str]) -> bool:
     kind, _semicolon, parameters = media_range.partition(";")
     refused = re.search(r"\bq=0(\.0*)?\s*(;|$)", parameters)
-    return kind.strip().lower() in _ACCEPTED and not refused
+    return kind.strip().lower() in accepted and not refused
 
 
 def _refuse_media_type(request: Request) -> None:

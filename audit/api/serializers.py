@@ -30,6 +30,7 @@ class EventSerializer(serializers.Serializer[Any]):
     session_id = serializers.CharField(allow_null=True)
     erased = serializers.BooleanField(required=False, help_text="There where something of it was erased.")
     altered = serializers.BooleanField(required=False, help_text="There where somebody changed the stored row.")
+    unreadable = serializers.BooleanField(required=False, help_text="There where no key of the server's opens it.")
 
 
 class EventListSerializer(serializers.Serializer[Any]):

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from audit import privacy
 from audit.canonical import moment
 from audit.models import NETWORK, PERSONAL, Event
 from gatehouse.text import mask_email
@@ -12,7 +13,7 @@ _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 
 
 def event_shape(event: Event, scope: TrailScope) -> dict[str, Any]:
-    """Return *event* as *scope* may see it. What was erased is null, and ``erased`` says so; so does ``altered``."""
+    """Return *event* as *scope* may see it; where something cannot be read it is null, and a member more says why."""
     shape: dict[str, Any] = {
         "id": event.pk,
         "timestamp": moment(event.timestamp),
@@ -33,19 +34,16 @@ def event_shape(event: Event, scope: TrailScope) -> dict[str, Any]:
     }
     if not scope.sees_addresses:
         shape |= _masked(event)
-    return shape | _faults(event, shape)
+    return shape | _faults(event)
 
 
-def _faults(event: Event, shape: dict[str, Any]) -> dict[str, Any]:
-    """Return what says that *event* does not hold any more what it was written with."""
+def _faults(event: Event) -> dict[str, Any]:
+    """Return what says that *event* does not give any more what it was written with."""
     faults = event.erased
-    found: dict[str, Any] = {}
-    if any(fault.startswith(PERSONAL) for fault in faults):
-        found["details"] = None
-    if {NETWORK, PERSONAL}.intersection(faults):
-        found["erased"] = True
-    if any(fault.endswith("_altered") for fault in faults):
-        found["altered"] = True
+    found: dict[str, Any] = {"details": None} if any(fault.startswith(PERSONAL) for fault in faults) else {}
+    for word, end in (("erased", privacy.ERASED), ("altered", privacy.ALTERED), ("unreadable", privacy.UNREADABLE)):
+        if {f"{kind}{end}" for kind in (NETWORK, PERSONAL)}.intersection(faults):
+            found[word] = True
     return found
 
 

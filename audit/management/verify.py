@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from django.db.models import Sum
 from django.utils import timezone
 
-from audit import verification
+from audit import integrity, verification
 from audit.findings import Report
 from audit.management.exits import FAILED, FINDINGS
 from audit.seals import Seal
@@ -38,6 +38,8 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     if first > 1 and options["checkpoint"]:
         raise CommandError("A checkpoint is about all seals: leave --from out.", returncode=2)
     notes = [_text_of(path) for path in options["checkpoint"]]
+    if first == 1:
+        _keep(command, lambda: integrity.begin(now=timezone.now()))
     with stoppable() as asked:
         try:
             report = verification.verify(first=first, notes=notes, watch=_watch(first, asked))
@@ -45,7 +47,7 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
             command.stderr.write("Stopped.")
             sys.exit(STOPPED)
     if first == 1:
-        _keep(command, report)
+        _keep(command, lambda: integrity.keep(report, now=timezone.now()))
     _tell(command, report, options["format"])
     if not report.ok:
         sys.exit(FINDINGS)
@@ -74,10 +76,10 @@ def _watch(first: int, asked: Callable[[], bool]) -> verification.Watch:
     return show
 
 
-def _keep(command: BaseCommand, report: Report) -> None:
-    """Write down how it ended; somebody who may only read verifies all the same."""
+def _keep(command: BaseCommand, write: Callable[[], None]) -> None:
+    """Write down that it began or how it ended; somebody who may only read verifies all the same."""
     try:
-        verification.keep(report, now=timezone.now())
+        write()
     except DatabaseError as error:
         command.stderr.write(f"The result was not kept: {type(error).__name__}.")
 

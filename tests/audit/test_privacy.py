@@ -231,8 +231,30 @@ def test_a_new_key_in_front_reads_what_the_old_one_sealed(write, settings):
     settings.AUDIT = settings.AUDIT | {"KEYS": (new,)}
     datakeys.forget()
     assert Event.objects.get(pk=later.pk).ip_address == FROM.ip
-    with pytest.raises(DecryptionFailed, match="KEYS"):
-        _ = Event.objects.get(pk=event.pk).email
+    lost = Event.objects.get(pk=event.pk)
+    assert (lost.email, lost.erased) == (None, ("network_unreadable", "personal_unreadable"))
+    with transaction.atomic(), pytest.raises(DecryptionFailed, match="KEYS"):
+        indexing.enter([lost])
+
+
+def test_a_key_that_nothing_opens_hides_its_rows_and_no_others(write, caplog):
+    lost, other = about_7(write), about_7(write, user_id="8", actor=Actor("user", "8", "user"))
+    SubjectKey.objects.filter(subject="user:7", kind="personal").update(wrapped="v1:00000000:damaged")
+    rows = {row.pk: row for row in queries.events(users=["7", "8"])}
+
+    assert (rows[lost.pk].email, rows[lost.pk].erased) == (None, ("personal_unreadable",))
+    assert rows[lost.pk].ip_address == FROM.ip
+    assert (rows[other.pk].email, rows[other.pk].erased) == (other.email, ())
+    assert [record.levelname for record in caplog.records if "KEYS" in record.message] == ["ERROR"]
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"\x01" + b"k" * 15, b"\x01" + b"k" * 40])
+def test_bytes_that_are_no_ciphertext_hide_their_row_alone(write, text):
+    row = Event.objects.get(pk=about_7(write).pk)
+    row.personal = text
+
+    assert row.ip_address == FROM.ip and row.email is None
+    assert row.erased == {b"": (), b"\x01" + b"k" * 40: ("personal",)}.get(text, ("personal_altered",))
 
 
 def test_a_search_is_answered_from_digests_once_they_are_entered(write):

@@ -88,7 +88,7 @@ def nodes(plan: Any) -> Any:
 
 def test_no_statement_of_a_seal_or_a_proof_reads_a_table_from_end_to_end(long_trail):
     acts = {
-        "a look at what waits": lambda: list(verification._unsealed("default")),
+        "a look at what waits": lambda: list(verification.unsealed("default")),
         "a seal": sealing.seal,
         "a proof": lambda: proofs.prove(long_trail[0]),
         "a checkpoint": lambda: checkpoints.make(),

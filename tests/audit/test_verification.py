@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.utils import timezone
 
-from audit import canonical, checkpoints, checks, contents, immutability, sealing, signing, verification
+from audit import canonical, checkpoints, checks, contents, immutability, integrity, sealing, signing, verification
 from audit.models import Event
 from audit.seals import Seal, SealedEvent
 from tests.audit import trails
@@ -350,14 +350,14 @@ def test_j04_a_key_derived_from_what_every_process_holds_counts_only_where_no_ot
 
 
 def test_how_the_last_one_ended_is_kept(ids):
-    assert verification.integrity()["ok"] is False  # nobody has looked
-    verification.keep(trails.verify(), now=timezone.now())
-    stands = verification.integrity()
+    assert integrity.integrity(now=timezone.now())["ok"] is False  # nobody has looked
+    integrity.keep(trails.verify(), now=timezone.now())
+    stands = integrity.integrity(now=timezone.now())
     assert (stands["ok"], stands["sealed_through"], stands["findings"]) == (True, ids[-1][-1], [])
 
     trails.tamper(f"DELETE FROM audit_event WHERE id = {ids[1][1]}")
-    verification.keep(trails.verify(), now=timezone.now())
-    stands = verification.integrity()
+    integrity.keep(trails.verify(), now=timezone.now())
+    stands = integrity.integrity(now=timezone.now())
     assert not stands["ok"]
     assert [(one["code"], one["event"]) for one in stands["findings"]] == [("removed", ids[1][1])]
 
