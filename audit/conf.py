@@ -31,6 +31,7 @@ class AuditSettings:
     COUNTS_KEPT: timedelta = timedelta(days=1095)  # how long the counts by the hour stay; 0: ever
     ACCESS: str = "audit.access.by_permission"  # dotted path: who may read and write over HTTP (gatehouse/trail.py)
     AUTHENTICATION: tuple[str, ...] = ()  # dotted paths of REST framework's classes; none: the project's default
+    FILE_SHA1: bool = False  # whether operations on files are recorded with SHA-1, too: for lists of others
     DETAILS_MAX_BYTES: int = 16_384  # how much JSON one event given to audit.record() may carry
 
 

@@ -7,7 +7,6 @@
    (export_ending.py).
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +27,7 @@ from accounts.signals import announce, refuse
 from gatehouse import limits
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason
+from gatehouse.measuring import Measure
 from gatehouse.problems import Problem
 from sessions_app.models import Session
 
@@ -48,23 +48,23 @@ class Download:
     size: int  # bytes
     sha256: str
     content: IO[bytes]
-    on_close: Callable[[int, float], None]  # told how many bytes were sent, in how many seconds
+    on_close: Callable[[Measure], None]  # told how many bytes were sent, and how fast
     mime_type: str = MIME_TYPE
-    _sent: int = field(default=0, init=False)
-    _began: float = field(default_factory=time.monotonic, init=False)
+    _sent: Measure = field(default_factory=Measure, init=False)
     _closed: bool = field(default=False, init=False)
 
     def __iter__(self) -> Iterator[bytes]:
         while chunk := self.content.read(files.CHUNK):
             yield chunk
-            self._sent += len(chunk)
+            self._sent.size += len(chunk)
 
     def close(self) -> None:
         """Write down what became of it, once."""
         if not self._closed:
             self._closed = True
+            self._sent.stop()
             self.content.close()
-            self.on_close(self._sent, time.monotonic() - self._began)
+            self.on_close(self._sent)
 
 
 def ask(*, user: User, session: Session, client: Client) -> Export:
@@ -127,7 +127,7 @@ def fetch(*, user: User, session: Session, export_id: UUID, client: Client) -> D
         found.size or 0,
         found.sha256,
         content,
-        lambda sent, seconds: _sent(asked, found, sent, seconds),
+        lambda sent: _sent(asked, found, sent),
     )
 
 
@@ -200,9 +200,9 @@ def _why_not(export: Export, now: datetime) -> str:
             return _("The file is too old, and was deleted. Ask for a new one.")
 
 
-def _sent(asked: events.ExportFetched, export: Export, sent: int, seconds: float) -> None:
+def _sent(asked: events.ExportFetched, export: Export, sent: Measure) -> None:
     """Record the download as an operation on a file, and remove the file. What fails is left to the clean-up."""
-    complete = sent == export.size
+    complete = sent.size == export.size
     try:
         with transaction.atomic(durable=True):
             announce(
@@ -215,11 +215,11 @@ def _sent(asked: events.ExportFetched, export: Export, sent: int, seconds: float
                     success=complete,
                     failure_reason=None if complete else FailureReason.ERROR,
                     error_message="" if complete else "The connection ended before the file did.",
-                    size_bytes=sent,
+                    size_bytes=sent.size,
                     mime_type=MIME_TYPE,
                     sha256=export.sha256,
-                    duration_ms=round(seconds * 1000),
-                    bytes_per_second=round(sent / max(seconds, 0.001)),
+                    duration_ms=sent.duration_ms,
+                    bytes_per_second=sent.bytes_per_second,
                 )
             )
         export_ending.discard(export, client=asked.client, actor=asked.acting)
