@@ -18,20 +18,6 @@ class TrailExportBegun(SecurityEvent):
     filters: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrailExportEnded(SecurityEvent):
-    """An export of the trail ended; success is false where the connection or the server broke before its end."""
-
-    action: ClassVar[str] = "audit_export_ended"
-    event_type: ClassVar[EventType] = EventType.ADMIN
-    begun: int  # the id of the event at its beginning
-    format: str
-    events: int
-    size_bytes: int
-    sha256: str
-    duration_ms: int
-
-
 def record(event: SecurityEvent) -> int:
     """Write *event* down, in the caller's transaction or its own; return its id."""
     return int(insert(event, event.event_type, event.action, event.details()).pk)

@@ -1,22 +1,21 @@
 """The trail as a stream of lines, recorded before the first byte leaves and once the last one has."""
 
-import hashlib
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from gatehouse.client import Client
-from gatehouse.events import FailureReason
 from gatehouse.spreadsheets import Table
 from gatehouse.text import mask_email
 from gatehouse.trail import TrailScope
 
-from .events import TrailExportBegun, TrailExportEnded, record
+from .events import TrailExportBegun, record
+from .files.acting import Who
+from .files.operations import Operation
 from .models import Event
 
 Format = Literal["ndjson", "csv"]
+MIME_TYPES: Final[dict[Format, str]] = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 Shape = Callable[[Event], dict[str, Any]]
 
 _FAULTS = ("erased", "altered", "unreadable")
@@ -43,30 +42,23 @@ class Export:
         begun = TrailExportBegun(
             client=client, actor=scope.actor, session_id=scope.session_id, format=form, filters=_told(filters)
         )
-        self._ended = TrailExportEnded(
-            client=client,
-            actor=scope.actor,
-            session_id=scope.session_id,
-            begun=record(begun),
-            format=form,
-            events=0,
-            size_bytes=0,
-            sha256="",
-            duration_ms=0,
-            success=False,
-            failure_reason=FailureReason.ERROR,
+        self._extra: dict[str, Any] = {"begun": record(begun), "format": form, "events": 0}
+        self._download = Operation(
+            "download",
+            resource="audit:export",
+            who=Who(client=client, actor=scope.actor, session_id=scope.session_id),
         )
+        self._download.mime_type, self._download.extra = MIME_TYPES[form], self._extra
+        self._download.saw(b"")
         self._pages, self._write, self._shape = pages, _ndjson if form == "ndjson" else _Csv(), shape
-        self._began, self._digest = time.monotonic(), hashlib.sha256()
-        self._events = self._size = 0
         self._is_whole = self._is_closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         for rows in self._pages:
             chunk = self._write(self._shape(row) for row in rows)
-            self._digest.update(chunk)
             yield chunk
-            self._events, self._size = self._events + len(rows), self._size + len(chunk)
+            self._download.saw(chunk)
+            self._extra["events"] += len(rows)
         self._is_whole = True
 
     def close(self) -> None:
@@ -74,16 +66,11 @@ class Export:
         if self._is_closed:
             return
         self._is_closed = True
-        ended = replace(
-            self._ended,
-            events=self._events,
-            size_bytes=self._size,
-            sha256=self._digest.hexdigest() if self._is_whole else "",
-            duration_ms=int((time.monotonic() - self._began) * 1000),
-            success=self._is_whole,
-            failure_reason=None if self._is_whole else FailureReason.ERROR,
-        )
-        record(ended)
+        if self._is_whole:
+            self._download.done()
+        else:
+            self._download.digests.break_off()
+            self._download.failed(ConnectionAbortedError())
 
 
 def _ndjson(shapes: Iterator[dict[str, Any]]) -> bytes:

@@ -10,11 +10,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from audit.models import Event
 from gatehouse.client import Client, client_of
 from gatehouse.events import Actor
+
+log = structlog.get_logger(__name__)
 
 Write = Callable[[], Event]
 
@@ -81,8 +85,16 @@ def _acting(who: Callable[[], Who]) -> Iterator[None]:
     finally:
         _current.reset(before)
         for row, write in current.failures:
-            if row is None or not _is_there(row):
-                write()
+            _write_again(row, write)
+
+
+def _write_again(row: Event | None, write: Write) -> None:
+    """Write a failure whose row is gone; what cannot be recorded is logged, since another error may be on its way."""
+    try:
+        if row is None or not _is_there(row):
+            write()
+    except DatabaseError as fault:
+        log.error("file_failure_not_recorded", cause=type(fault).__name__)
 
 
 def _is_there(row: Event) -> bool:

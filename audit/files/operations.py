@@ -24,6 +24,10 @@ log = structlog.get_logger(__name__)
 _REFUSED = {PermissionError: FailureReason.NOT_PERMITTED, SuspiciousOperation: FailureReason.INPUT_INVALID}
 
 
+class RolledBackError(Exception):
+    """Stands in the trail where an operation was done and its transaction undone, without an error that came out."""
+
+
 class Digests:
     """SHA-256, and by setting SHA-1, of bytes that come in their order; what comes once more counts once.
 
@@ -92,6 +96,14 @@ class Operation:
             self._row = self._record(success=True)
             transaction.on_commit(self._keep, using=router.db_for_write(Event))
         return self._row
+
+    def end(self) -> None:
+        """Record what the end of the block means: done, unless done() stood in a transaction that was rolled back."""
+        is_open = transaction.get_connection(router.db_for_write(Event)).in_atomic_block
+        if self._row is not None and not self._is_kept and not is_open:
+            self.failed(RolledBackError())
+        else:
+            self.done()
 
     def failed(self, error: BaseException) -> None:
         """Record that it failed for *error*, unless it was recorded as done and that is committed.
@@ -173,7 +185,7 @@ def recording(
     except BaseException as error:
         operation.failed(error)
         raise
-    operation.done()
+    operation.end()
 
 
 def _who(client: Client | None, actor: Actor | None, user_id: object, session_id: object) -> Who:

@@ -125,6 +125,15 @@ def test_j07_what_was_done_and_rolled_back_is_a_failure_and_what_was_kept_is_non
 
 
 @pytest.mark.django_db(transaction=True)
+def test_j07_what_was_done_and_quietly_rolled_back_is_a_failure() -> None:
+    with files.recording(**ASKED) as op, transaction.atomic():
+        op.done()
+        transaction.set_rollback(True)
+    assert told() == [("upload", False)]
+    assert newest().error_message == "RolledBackError"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_j07_a_failure_stays_though_its_transaction_is_rolled_back() -> None:
     with pytest.raises(BrokenError), files.acting(client=CLIENT, actor=Actor.system("worker")), transaction.atomic():
         UserFactory(email="gone@example.com")

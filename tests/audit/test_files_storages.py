@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
 from django.db import DatabaseError
+from django.db.models import FileField
+from django.db.models.fields.files import FieldFile
 from django.http import FileResponse
 
 from audit import files
@@ -316,6 +319,19 @@ def test_a_closed_file_is_opened_again_through_the_storage(disk: files.AuditedSt
     with opened.open():
         assert opened.read() == CONTENT
     assert [row.action for row in rows()] == ["download", "download"]
+
+
+def test_a_field_of_a_model_goes_through_it(disk: files.AuditedStorage) -> None:
+    field = FileField(storage=disk, upload_to="in/")
+    field.set_attributes_from_name("picture")
+    held = FieldFile(SimpleNamespace(picture=""), field, "")
+    held.save("a b.txt", ContentFile(CONTENT), save=False)
+    with held.open("rb") as opened:
+        assert opened.read() == CONTENT
+    held.delete(save=False)
+    assert [(row.action, row.resource) for row in rows()] == [
+        (action, "disk:in/a_b.txt") for action in ("upload", "download", "delete")
+    ]
 
 
 def test_sha1_is_there_by_setting_only(disk: files.AuditedStorage, settings: Any) -> None:
