@@ -111,20 +111,22 @@ class UserAdmin(ReadOnlyAdmin):
 
     def facts(self, shown: Any, viewer: User) -> dict[str, Any]:
         shown_rows, now = app_settings().TIMELINE, timezone.now()
+        apps = TotpDevice.objects.filter(user=shown, confirmed=True).only("name", "confirmed_at", "last_used_at")
+        codes, lock = factors.recovery_codes_left(shown), lockout.states([shown.email_key])[shown.email_key]
         sessions = Session.objects.for_user(shown).newest_first()[:shown_rows]
         return {
             "address": address_of(shown, viewer),
             "badge": cells.status(shown),
-            "apps": TotpDevice.objects.filter(user=shown, confirmed=True).only("name", "confirmed_at", "last_used_at"),
-            "recovery_left": factors.recovery_codes_left(shown),
+            "apps": apps,
+            "recovery_left": codes,
             "password_set": shown.password_changed_at,
             "sessions": [(row, cells.session_state(row, now)) for row in sessions],
             "events": [(event, cells.outcome(event)) for event in queries.timeline(shown.pk)[:shown_rows]],
             "consents": Consent.objects.filter(user=shown).newest_first(),
             "events_url": f"{reverse('admin:audit_event_changelist')}?q={shown.pk}" if viewer.may("audit.read") else "",
             "sessions_url": f"{reverse('admin:sessions_app_session_changelist')}?q={shown.pk}",
-            "lock": (lock := lockout.states([shown.email_key])[shown.email_key]),
-            "acts": _possible(shown, viewer, lock),
+            "lock": lock,
+            "acts": _possible(shown, viewer, lock, has_factors=bool(apps) or codes > 0),
             "is_self": shown.pk == viewer.pk,
         }
 
@@ -154,7 +156,7 @@ class UserAdmin(ReadOnlyAdmin):
         return cells.lines(cells.time(state.until, _("No")), _("%(n)d failed") % {"n": state.failures})
 
 
-def _possible(user: User, viewer: User, lock: lockout.LockState) -> list[StaffAction]:
+def _possible(user: User, viewer: User, lock: lockout.LockState, *, has_factors: bool) -> list[StaffAction]:
     """Return what *viewer* may do to *user* and makes sense as things stand; the services decide all the same."""
     if not can_manage(viewer, user):
         return []
@@ -166,5 +168,5 @@ def _possible(user: User, viewer: User, lock: lockout.LockState) -> list[StaffAc
         case _other:
             counted = (UNLOCK,) if lock.until or lock.failures else ()
             active = (FORCE_RESET,) if user.status == Status.ACTIVE else ()
-            apps = (RESET_FACTORS,) if factors.has_app(user) or factors.recovery_codes_left(user) else ()
+            apps = (RESET_FACTORS,) if has_factors else ()
             return allowed((DISABLE, *counted, *active, *apps, END_ALL, CHANGE_ROLE, DELETE), viewer)

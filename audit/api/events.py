@@ -23,6 +23,7 @@ class EventsView(TrailView):
     query_serializer = EventsQuerySerializer
 
     @extend_schema(
+        operation_id="audit_events_list",
         parameters=[EventsQuerySerializer],
         responses={200: EventListSerializer, **problems(400, 401, 403, 405, 406, 429, 500, 503)},
     )

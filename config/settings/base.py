@@ -190,6 +190,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "MethodEnum": "accounts.models.challenge.Method",
+        "UserStatusEnum": "accounts.models.user.Status",
         "ReauthenticationMethodEnum": [("totp", "totp"), ("recovery", "recovery")],
     },
     "SWAGGER_UI_DIST": "SIDECAR",

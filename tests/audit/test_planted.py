@@ -204,6 +204,7 @@ def test_many_edits_at_a_time_are_named_without_a_look_for_swaps(ids):
     assert trails.found(trails.verify()) == [("edited", event, 3) for event in more]
 
 
+@pytest.mark.one_engine
 def test_more_seals_than_are_read_at_a_time(monkeypatch):
     monkeypatch.setattr(verification, "_SEALS", 1)
     monkeypatch.setattr(sealing, "FULL", 1)

@@ -41,7 +41,9 @@ class UsersView(StaffView):
         """What the query may hold."""
         return None if self.request.method == "POST" else UsersQuerySerializer
 
-    @extend_schema(parameters=[UsersQuerySerializer], responses={200: UserListShape, **_READS})
+    @extend_schema(
+        operation_id="users_list", parameters=[UsersQuerySerializer], responses={200: UserListShape, **_READS}
+    )
     def get(self, request: Request) -> Response:
         told: dict[Any, Described] = {}
 
