@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from gatehouse.conf import app_settings as ground
 
-from . import kinds
+from . import kinds, lines
 from .access import load_access, load_authentication
 from .conf import app_settings, load_source, unknown_keys
 from .immutability import missing_triggers
@@ -86,6 +86,14 @@ def check_kinds(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     """Find types and actions of events that clash, or that no name can be, among what apps add."""
     hint = "An app lists what it adds as KINDS in its audit_kinds.py: docs/audit.md."
     return [Error(fault, hint=hint, id="audit.E008") for fault in kinds.faults()]
+
+
+@register()
+def check_log(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Find a form of log lines that there is not."""
+    if unknown_keys() or app_settings().LOG in lines.FORMS:
+        return []
+    return [Error(f"AUDIT['LOG'] is {app_settings().LOG!r}, not one of {', '.join(lines.FORMS)}.", id="audit.E009")]
 
 
 @register(Tags.database)

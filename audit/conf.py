@@ -29,6 +29,7 @@ class AuditSettings:
     REPORT_TO: tuple[str, ...] = ()  # mail addresses that the worker sends the report of each month to
     VERIFIED_WITHIN: timedelta = timedelta(days=2)  # how old a verification may be before /audit/integrity says so
     COUNTS_KEPT: timedelta = timedelta(days=1095)  # how long the counts by the hour stay; 0: ever
+    LOG: str = "public"  # a log line for each event: "off", "public", or "private" with what tells of people
     ACCESS: str = "audit.access.by_permission"  # dotted path: who may read and write over HTTP (gatehouse/trail.py)
     AUTHENTICATION: tuple[str, ...] = ()  # dotted paths of REST framework's classes; none: the project's default
     FILE_SHA1: bool = False  # whether operations on files are recorded with SHA-1, too: for lists of others

@@ -8,6 +8,7 @@ from django.db import router, transaction
 from gatehouse import prepared
 from gatehouse.events import SecurityEvent, put_off
 
+from . import lines
 from .conf import app_settings, load_source
 from .models import Event
 from .privacy import close_rows
@@ -55,6 +56,7 @@ def _insert(row: Event) -> Event:
     with transaction.atomic(using=alias, savepoint=False):
         close_rows([row], alias=alias)
         prepared.insert(row)
+        lines.after_commit([row], alias=alias)
     return row
 
 
@@ -63,3 +65,4 @@ def _insert_all(rows: list[Event]) -> None:
     with transaction.atomic(using=alias, savepoint=False):
         close_rows(rows, alias=alias)
         Event.objects.using(alias).bulk_create(rows)
+        lines.after_commit(rows, alias=alias)

@@ -215,6 +215,15 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             says="Mail addresses that get a report of the trail each month: figures, no addresses of people.",
         ),
         Variable(
+            name="AUDIT_LOG",
+            default="public",
+            choices=("off", "public", "private"),
+            app="AUDIT",
+            key="LOG",
+            says="A log line for each event of the trail. private: with addresses and details, which no erasure then "
+            "takes out of the logs.",
+        ),
+        Variable(
             name="AUDIT_LATE_AFTER",
             kind=Kind.DURATION,
             default="7d",
