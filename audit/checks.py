@@ -14,6 +14,7 @@ from gatehouse.conf import app_settings as ground
 from . import kinds, lines
 from .access import load_access, load_authentication
 from .conf import app_settings, load_source, unknown_keys
+from .endpoints import targets
 from .immutability import missing_triggers
 from .signing import public_keys, signing_key
 
@@ -94,6 +95,18 @@ def check_log(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     if unknown_keys() or app_settings().LOG in lines.FORMS:
         return []
     return [Error(f"AUDIT['LOG'] is {app_settings().LOG!r}, not one of {', '.join(lines.FORMS)}.", id="audit.E009")]
+
+
+@register()
+def check_webhooks(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Find webhooks that cannot be sent as they are named."""
+    if unknown_keys():
+        return []
+    try:
+        targets()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="docs/webhooks.md says how they are named.", id="audit.E010")]
+    return []
 
 
 @register(Tags.database)

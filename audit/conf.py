@@ -1,5 +1,6 @@
 """Every knob of the audit app, with its default."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from difflib import get_close_matches
@@ -30,6 +31,9 @@ class AuditSettings:
     VERIFIED_WITHIN: timedelta = timedelta(days=2)  # how old a verification may be before /audit/integrity says so
     COUNTS_KEPT: timedelta = timedelta(days=1095)  # how long the counts by the hour stay; 0: ever
     LOG: str = "public"  # a log line for each event: "off", "public", or "private" with what tells of people
+    WEBHOOKS: str | Sequence[Mapping[str, Any]] = ()  # systems that get events, or JSON that says so (docs/webhooks.md)
+    WEBHOOK_RETRIES_FOR: timedelta = timedelta(days=3)  # how long an event is tried to be sent
+    WEBHOOKS_KEPT: timedelta = timedelta(days=30)  # how long one stays in the queue that was given up
     ACCESS: str = "audit.access.by_permission"  # dotted path: who may read and write over HTTP (gatehouse/trail.py)
     AUTHENTICATION: tuple[str, ...] = ()  # dotted paths of REST framework's classes; none: the project's default
     FILE_SHA1: bool = False  # whether operations on files are recorded with SHA-1, too: for lists of others

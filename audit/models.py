@@ -14,11 +14,12 @@ from gatehouse.text import EMAIL_MAX_LENGTH
 
 from .appendonly import AppendOnlyModel, AppendOnlyQuerySet
 from .columns import DatabaseClock, PrefixIndex
+from .queue import Endpoint, Queued, Webhook
 from .rollups import Counted, FailingAddress, MonthlyReport, Rollup
 from .seals import Checkpoint, Entered, Gap, Seal, SealedEvent, Verification
 
-__all__ = ["Checkpoint", "Counted", "Entered", "Event", "FailingAddress", "Gap", "Index"]
-__all__ += ["MonthlyReport", "Rollup", "Seal", "SealedEvent", "SubjectKey", "Verification"]
+__all__ = ["Checkpoint", "Counted", "Endpoint", "Entered", "Event", "FailingAddress", "Gap", "Index", "MonthlyReport"]
+__all__ += ["Queued", "Rollup", "Seal", "SealedEvent", "SubjectKey", "Verification", "Webhook"]
 
 # What PostgreSQL cannot store: NUL, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

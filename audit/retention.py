@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from gatehouse.cleaning import Chore, of_rows
 
 from . import privacy
 from .conf import app_settings
+from .endpoints import targets
+from .queue import Webhook
 from .rollups import FailingAddress, Rollup
 
 
@@ -25,6 +27,12 @@ def _remove(before: datetime, now: datetime, number: int) -> Iterator[int]:
 def _counts(model: type[Rollup] | type[FailingAddress], before: datetime) -> QuerySet[Any]:
     rows = model.objects.filter(hour__lt=before)
     return rows if app_settings().COUNTS_KEPT else rows.none()
+
+
+def _webhooks(before: datetime, now: datetime) -> QuerySet[Any]:
+    """Return what was given up, and what waits for an endpoint that is not named any more."""
+    left_over = ~Q(endpoint__in=list(targets())) & Q(created_at__lt=before)
+    return Webhook.objects.filter(Q(given_up_at__lt=before) | left_over)
 
 
 CHORES = (
@@ -49,5 +57,12 @@ CHORES = (
         age=lambda: app_settings().COUNTS_KEPT,
         rows=lambda before, _now: _counts(FailingAddress, before),
         by="hour",
+    ),
+    of_rows(
+        name="webhooks",
+        says="events that could not be sent to another system",
+        age=lambda: app_settings().WEBHOOKS_KEPT,
+        rows=_webhooks,
+        by="id",
     ),
 )

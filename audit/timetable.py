@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from gatehouse.timetable import Job
 
-from . import checkpoints, counting, indexing, monthly, sealing
+from . import checkpoints, counting, indexing, monthly, sealing, webhooks
 from .seals import FULL
 
 logger = logging.getLogger(__name__)
@@ -37,10 +37,20 @@ def _report(now: datetime) -> bool:
     return monthly.send_due(now=now)
 
 
+def _queue(now: datetime) -> bool:
+    return webhooks.queue_next()
+
+
+def _send(now: datetime) -> bool:
+    return webhooks.deliver_next(now=now)
+
+
 JOBS = [
     Job(name="audit-seal", every=timedelta(minutes=1), piece=_seal),
     Job(name="audit-index", every=timedelta(minutes=1), piece=_enter),
     Job(name="audit-count", every=timedelta(minutes=1), piece=_count),
     Job(name="audit-checkpoint", every=timedelta(minutes=10), piece=_publish),
     Job(name="audit-report", every=timedelta(minutes=10), piece=_report),
+    Job(name="audit-webhooks", every=timedelta(seconds=30), piece=_queue),
+    Job(name="audit-webhooks-send", every=timedelta(seconds=5), piece=_send),
 ]

@@ -176,6 +176,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             "AUDIT",
             0,
         ),
+        _duration("WEBHOOKS_KEPT", "30d", "How long an event stays in the queue that could not be sent.", "AUDIT", 0),
         _duration("COUNTERS_KEPT", "0s", "How long a counter of a limit stays after its window.", "GATEHOUSE", 0),
     ),
     "The audit trail": (
@@ -222,6 +223,22 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             key="LOG",
             says="A log line for each event of the trail. private: with addresses and details, which no erasure then "
             "takes out of the logs.",
+        ),
+        Variable(
+            name="AUDIT_WEBHOOKS",
+            app="AUDIT",
+            key="WEBHOOKS",
+            says='Systems that get signed events, as JSON: [{"name": "siem", "url": "https://…", "secret": "…"}]; '
+            "docs/webhooks.md says more. Best as AUDIT_WEBHOOKS_FILE.",
+        ),
+        Variable(
+            name="AUDIT_WEBHOOK_RETRIES_FOR",
+            kind=Kind.DURATION,
+            default="3d",
+            least=60,
+            app="AUDIT",
+            key="WEBHOOK_RETRIES_FOR",
+            says="How long an event is tried to be sent to a system that does not take it.",
         ),
         Variable(
             name="AUDIT_LATE_AFTER",

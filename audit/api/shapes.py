@@ -6,9 +6,11 @@ from typing import Any
 from audit import privacy
 from audit.canonical import moment
 from audit.models import NETWORK, PERSONAL, Event
+from gatehouse.events import Actor
 from gatehouse.text import mask_email
 from gatehouse.trail import TrailScope
 
+_HIDDEN = frozenset({*Event.private, "erased", "altered", "unreadable"})
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 
 
@@ -35,6 +37,12 @@ def event_shape(event: Event, scope: TrailScope) -> dict[str, Any]:
     if not scope.sees_addresses:
         shape |= _masked(event)
     return shape | _faults(event)
+
+
+def told(event: Event, *, private: bool) -> dict[str, Any]:
+    """Return *event* in the shape of the API, for a terminal or another system: what is private if asked for."""
+    shape = event_shape(event, TrailScope(actor=Actor.system()))
+    return shape if private else {name: value for name, value in shape.items() if name not in _HIDDEN}
 
 
 def _faults(event: Event) -> dict[str, Any]:

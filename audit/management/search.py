@@ -7,11 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit import queries
-from audit.api.shapes import event_shape
+from audit.api.shapes import told
 from audit.management.times import add_times
 from audit.models import Event
-from gatehouse.events import Actor, EventType
-from gatehouse.trail import TrailScope
+from gatehouse.events import EventType
 
 NAME = "search"
 HELP = "Show the newest events that pass every filter given."
@@ -65,12 +64,8 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
 
 
 def _lines(rows: Iterable[Event], *, private: bool) -> Iterator[str]:
-    scope = TrailScope(actor=Actor.command())
     for row in rows:
-        shape = event_shape(row, scope)
-        if not private:
-            shape = {name: value for name, value in shape.items() if name not in Event.private}
-        yield json.dumps(shape, ensure_ascii=False)
+        yield json.dumps(told(row, private=private), ensure_ascii=False)
 
 
 def _table(rows: Iterable[Event], *, private: bool) -> Iterator[str]:

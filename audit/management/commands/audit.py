@@ -4,10 +4,23 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from audit.management import check_proof, checkpoint, count, keys, prove, report, seal, search, stats, verify
+from audit.management import (
+    check_proof,
+    checkpoint,
+    count,
+    keys,
+    prove,
+    report,
+    seal,
+    search,
+    stats,
+    verify,
+    webhooks,
+)
 from audit.management.exits import FAILED, TRY_AGAIN
 
-_ACTS = {act.NAME: act for act in (seal, verify, prove, check_proof, checkpoint, keys, count, search, stats, report)}
+_PARTS = (seal, verify, prove, check_proof, checkpoint, keys, count, search, stats, report, webhooks)
+_ACTS = {act.NAME: act for act in _PARTS}
 
 
 class Command(BaseCommand):
