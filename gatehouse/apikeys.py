@@ -1,6 +1,7 @@
 """The form of API keys: ``ghk_``, an id, a secret and a checksum, 54 characters that scanners for leaks recognise.
 
-1. The id is public: a key is found, listed and revoked by it. The secret has 190 bits, and only its keyed hash is kept.
+1. The id is public: a key is found, listed and revoked by it. The secret has 190 bits (ASVS 11.5.1), and only its
+   keyed hash is kept.
 2. The last six characters are the CRC-32 of all before them, in base 62 as in the tokens of code hosts: a scanner
    tells a key from other text by them, and what was cut or mistyped is refused without a look into the database.
 """

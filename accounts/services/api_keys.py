@@ -1,8 +1,8 @@
 """The keys of other services: made, changed, revoked, and recognised when they are presented.
 
-1. The text of a key is returned once, by create(); the row has a keyed hash of its secret (ASVS 11.4.1, 13.3.1).
+1. The text of a key is returned once, by create(); the row has a keyed hash of its secret (ASVS 6.5.2).
 2. A key is found by its public id, by one query, and its secret is compared in constant time. Whether it is revoked or
-   too old is asked at each use: no clean-up decides it, no cache knows it (ASVS 7.4.1).
+   too old is asked at each use: no clean-up decides it, no cache knows it (ASVS 13.3.4).
 3. Every key has an end, a year away at most.
 """
 

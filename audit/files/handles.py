@@ -11,6 +11,9 @@ from django.core.files.base import File
 
 from audit.files.operations import Operation
 
+# What would give the bytes of a file past what is counted here.
+_PAST = frozenset({"fileno", "file", "raw", "buffer", "detach", "getbuffer", "getvalue", "peek", "read1", "readall"})
+
 
 class AuditedFile(File):  # type: ignore[type-arg]  # generic for the type checker only
     """What an audited storage opens: a File like any other."""
@@ -41,7 +44,7 @@ class _Watched:
         self._is_told = False
 
     def __getattr__(self, name: str) -> Any:
-        if name in {"_inner", "fileno"}:  # the first is missing while a copy is made
+        if name in _PAST or name == "_inner":  # which is missing while a copy is made
             raise AttributeError(name)
         return getattr(self._inner, name)
 
@@ -132,14 +135,26 @@ class Reading(_Watched):
 
 
 class Writing(_Watched):
-    """A file that is written; it is told when it is closed."""
+    """A file that is written; it is told when it is closed. What is written over what was there has no digest."""
+
+    def __init__(self, inner: Any, operation: Operation) -> None:
+        super().__init__(inner, operation)
+        self._next = 0  # the place where writing goes on
 
     def write(self, content: Any) -> Any:
         """Write *content*."""
         at = self._place()
         written = self._call("write", content)
+        if at is not None and at != self._next:
+            self._operation.digests.break_off()
         self._saw(content, at)
+        self._next = self._place() or 0
         return written
+
+    def truncate(self, *args: Any) -> Any:
+        """Cut it off."""
+        self._operation.digests.break_off()
+        return self._call("truncate", *args)
 
     def writelines(self, lines: Iterable[Any]) -> None:
         """Write *lines*, one after the other."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from types import SimpleNamespace
 from typing import Any
 
@@ -266,6 +266,31 @@ def test_what_is_written_through_a_file_is_an_upload(disk: files.AuditedStorage)
     assert details(written) == {"size_bytes": len(CONTENT), "mime_type": "text/plain", "sha256": SHA}
     assert details(added) == {"size_bytes": 4, "mime_type": "text/plain"}
     assert (broken.success, broken.error_message, broken.details["size_bytes"]) == (False, "KeyError", 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda out: (out.seek(0), out.write(b"X")),
+        lambda out: out.truncate(3),
+        lambda out: (out.seek(9), out.write(b"X")),
+    ],
+)
+def test_what_was_written_over_has_no_digest(disk: files.AuditedStorage, change: Any) -> None:
+    with disk.open("a.txt", "wb") as out:
+        out.write(b"abcdef")
+        change(out)
+    assert "sha256" not in details(only())
+
+
+def test_no_way_leads_past_what_is_counted(disk: files.AuditedStorage) -> None:
+    disk.storage.save("a.txt", ContentFile(CONTENT))
+    with disk.open("a.txt") as opened:
+        for name in ("fileno", "file", "raw", "read1", "peek", "detach", "getvalue"):
+            assert not hasattr(opened.file, name)
+        with TextIOWrapper(opened, encoding="utf-8") as text:  # as libraries do
+            assert text.read() == CONTENT.decode()
+    assert details(only())["sha256"] == SHA
 
 
 def test_text_is_counted_in_bytes_and_has_no_digest(disk: files.AuditedStorage) -> None:
