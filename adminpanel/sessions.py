@@ -26,12 +26,11 @@ class StateFilter(ChoiceFilter):
     parameter_name = "state"
     options = (("live", _("Live")), ("ended", _("Ended")))
 
-    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+    def narrow(self, queryset: Any, chosen: str) -> QuerySet[Any]:
         now = timezone.now()
         if chosen == "live":
-            return queryset.filter(revoked_at__isnull=True, idle_expires_at__gt=now, absolute_expires_at__gt=now)
-        over = Q(revoked_at__isnull=False) | Q(idle_expires_at__lte=now) | Q(absolute_expires_at__lte=now)
-        return queryset.filter(over)
+            return queryset.live(now)
+        return queryset.over(now)
 
 
 class DoorFilter(ChoiceFilter):

@@ -104,6 +104,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def for_user(self, user: Any) -> Self:
         return self.filter(user_id=user.pk)
 
+    def over(self, now: datetime) -> Self:
+        """Keep the sessions that an act or time has ended, marked or not."""
+        return self.filter(Q(revoked_at__isnull=False) | Q(idle_expires_at__lte=now) | Q(absolute_expires_at__lte=now))
+
     def due(self, now: datetime) -> Self:
         """Keep the sessions that time has ended and nobody has marked yet."""
         return self.filter(Q(idle_expires_at__lte=now) | Q(absolute_expires_at__lte=now), revoked_at__isnull=True)

@@ -10,9 +10,10 @@ from sessions_app.models import Device, Session, Transport
 from sessions_app.tokens import Tokens
 
 
-def session_shape(session: Session, *, current_id: UUID | None) -> dict[str, Any]:
+def session_shape(session: Session, *, current_id: UUID | None, now: datetime | None = None) -> dict[str, Any]:
     """Return *session* as the API shows it; an ended one says when, why and by whom besides.
 
+    With *now* also one that time had ended by then, and that nobody has marked yet.
     ``place`` is there where the operator gives a file of places, and null for an address that the file does not know.
     """
     shape: dict[str, Any] = {
@@ -32,6 +33,8 @@ def session_shape(session: Session, *, current_id: UUID | None) -> dict[str, Any
         shape["revoked_at"] = moment(session.revoked_at)
         shape["revoked_reason"] = session.revoked_reason
         shape["revoked_by"] = session.revoked_by or None
+    elif now is not None and (reason := session.end(now)) is not None:
+        shape |= {"revoked_at": moment(session.expires_at), "revoked_reason": reason.value, "revoked_by": None}
     return shape
 
 

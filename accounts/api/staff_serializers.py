@@ -46,6 +46,10 @@ class UsersQuerySerializer(PageQuerySerializer):
     )
 
 
+class SessionsQuerySerializer(PageQuerySerializer):
+    ended = serializers.ChoiceField(["true", "false"], default="false", help_text="true: those that are over.")
+
+
 class InvitationSerializer(StrictSerializer):
     email = EmailField()
     role = StrictChoiceField(choices=Role.choices, required=False, default=Role.USER)

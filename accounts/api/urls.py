@@ -12,6 +12,7 @@ from accounts.api.views import (
     registration,
     sign_in,
     user_actions,
+    user_sessions,
     users,
 )
 
@@ -40,6 +41,9 @@ urlpatterns = [
     path("users/<uuid:user_id>/unlock", user_actions.UnlockView.as_view(), name="user-unlock"),
     path("users/<uuid:user_id>/force-password-reset", user_actions.ForceResetView.as_view(), name="user-force-reset"),
     path("users/<uuid:user_id>/reset-factors", user_actions.ResetFactorsView.as_view(), name="user-reset-factors"),
+    path("users/<uuid:user_id>/sessions", user_sessions.SessionsView.as_view(), name="user-sessions"),
+    path("users/<uuid:user_id>/sessions/revoke-all", user_sessions.RevokeAllView.as_view(), name="user-revoke-all"),
+    path("users/<uuid:user_id>/sessions/<uuid:session_id>", user_sessions.SessionView.as_view(), name="user-session"),
     path("me/factors", factors.FactorsView.as_view(), name="factors"),
     path("me/factors/totp", factors.TotpView.as_view(), name="totp"),
     path("me/factors/totp/<uuid:app_id>/confirm", factors.ConfirmTotpView.as_view(), name="totp-confirm"),

@@ -20,14 +20,9 @@ from gatehouse.problems import Problem
 from sessions_app import browser, cookies
 from sessions_app import services as sessions
 from sessions_app.api.own import OwnView
-from sessions_app.api.serializers import (
-    RefreshSerializer,
-    RevokeAllSerializer,
-    RevokedSerializer,
-    SessionListSerializer,
-    TokensSerializer,
-)
+from sessions_app.api.serializers import RefreshSerializer, RevokeAllSerializer, TokensSerializer
 from sessions_app.authentication import bearer_of, require_csrf
+from sessions_app.documents import RevokedSerializer, SessionListSerializer
 from sessions_app.models import Session, Transport
 from sessions_app.paging import page_of
 from sessions_app.principal import Principal
