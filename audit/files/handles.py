@@ -5,6 +5,7 @@ not told at all. The file shows no descriptor, or a server would send it past th
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import IO, Any, cast
 
 from django.core.files.base import File
@@ -113,10 +114,18 @@ class Reading(_Watched):
 
     def close(self) -> None:
         """Close it; what was read of it, if anything, is told."""
+        is_all = self._has_read and self._operation.digests.reached == self._size()
         self._call("close")
         if self._has_read and not self._is_told:
-            self._operation.digests.break_off()  # the rest was not read
+            if not is_all:
+                self._operation.digests.break_off()
             self._finish()
+
+    def _size(self) -> int | None:
+        """Return how long the file is, where the storage tells it."""
+        with suppress(Exception):  # each storage fails in its own way
+            return int(self._inner.size)
+        return None
 
     def _took(self, name: str, *args: Any, ends: bool = False, may_be_empty: bool = False) -> Any:
         at = self._place()

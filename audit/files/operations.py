@@ -38,18 +38,18 @@ class Digests:
         self._hashes = [hashlib.sha256()]
         if app_settings().FILE_SHA1:
             self._hashes.append(hashlib.new("sha1", usedforsecurity=False))
-        self._reached = 0
+        self.reached = 0  # up to where
         self.is_whole = True  # whether all of it came by
 
     def take(self, chunk: bytes, at: int | None = None) -> None:
         """Take *chunk*, which stands at the place *at*; without one it follows the chunk before."""
-        place = self._reached if at is None else at
-        if place > self._reached:
+        place = self.reached if at is None else at
+        if place > self.reached:
             self.is_whole = False
-        fresh = chunk[self._reached - place :] if place < self._reached else chunk
+        fresh = chunk[self.reached - place :] if place < self.reached else chunk
         for one in self._hashes:
             one.update(fresh)
-        self._reached += len(fresh)
+        self.reached += len(fresh)
 
     def break_off(self) -> None:
         """Say that what was taken is not the whole."""

@@ -109,6 +109,13 @@ def test_what_was_read_in_part_has_no_digest_and_says_so(storage: files.AuditedS
     assert details(only()) == {"size_bytes": 100, "mime_type": "text/plain", "extra": {"complete": False}}
 
 
+def test_whoever_reads_just_as_much_as_there_is_read_the_whole(storage: files.AuditedStorage) -> None:
+    name = storage.storage.save("a.txt", ContentFile(CONTENT))
+    with storage.open(name) as opened:
+        assert opened.read(len(CONTENT)) == CONTENT
+    assert details(only()) == {"size_bytes": len(CONTENT), "mime_type": "text/plain", "sha256": SHA}
+
+
 def test_what_was_skipped_or_read_twice_is_seen(storage: files.AuditedStorage) -> None:
     name = storage.storage.save("a.txt", ContentFile(CONTENT))
     with storage.open(name) as opened:
