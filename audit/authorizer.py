@@ -20,7 +20,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Every table of the trail; a new one is added here and in a migration that installs its triggers.
-TABLES = ("audit_event", "audit_seal", "audit_sealedevent")
+TABLES = ("audit_event", "audit_seal", "audit_sealedevent", "audit_archive")
 
 # What names the table. The last four would put something of the same name before it.
 _ON_TABLE = frozenset(
@@ -80,6 +80,23 @@ def disarmed(connection: BaseDatabaseWrapper) -> Iterator[None]:
     finally:
         if was_armed:
             arm(connection)
+
+
+@contextmanager
+def letting_rows_go(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let a DELETE on ``audit_event`` come as far as its trigger inside the block; for ``clearing`` alone."""
+    asked = connection.vendor == "sqlite" and getattr(connection, _MARK, False)
+    if asked:
+        connection.connection.set_authorizer(_answer_clearing)
+    try:
+        yield
+    finally:
+        if asked:
+            arm(connection)
+
+
+def _answer_clearing(*what: Any) -> int:
+    return sqlite3.SQLITE_OK if what[:2] == (sqlite3.SQLITE_DELETE, "audit_event") else _answer(*what)
 
 
 def _answer(action: int, first: str | None, second: str | None, database: str | None, inner: str | None) -> int:

@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 VERSION = 1
+# What a driver raises for a value that no event can hold: a text that is no UTF-8, a year past 9999.
+FAULTS = (DatabaseError, ValueError, OverflowError)
 _DIGITS = len("2026-11-21T07:08:09.120000")
 _ERA = "AD"  # without it a year before Christ would look like one after
 _AS_TEXT = f'YYYY-MM-DD"T"HH24:MI:SS.US"Z"{_ERA}'
@@ -111,6 +114,18 @@ def as_fetched(connection: BaseDatabaseWrapper, value: datetime) -> Any:
     if connection.vendor == "postgresql":
         return moment(value) + _ERA
     return value.astimezone(UTC).replace(tzinfo=None)
+
+
+def moment_in(line: bytes, like: Any) -> Any:
+    """Return the moment of an event in its canonical form as rows() gives moments, of which *like* is one.
+
+    None where *line* is no event.
+    """
+    try:
+        text = json.loads(line)["timestamp"]
+        return text + _ERA if type(like) is str else datetime.fromisoformat(text.removesuffix("Z"))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def rows(connection: BaseDatabaseWrapper, condition: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:

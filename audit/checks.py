@@ -1,6 +1,7 @@
 """System checks: the settings say what they mean, and the triggers stand."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -11,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from gatehouse.conf import app_settings as ground
 
-from . import kinds, lines
+from . import archive_files, kinds, lines
 from .access import load_access, load_authentication
 from .conf import app_settings, load_source, unknown_keys
 from .endpoints import targets
@@ -107,6 +108,18 @@ def check_webhooks(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), hint="docs/webhooks.md says how they are named.", id="audit.E010")]
     return []
+
+
+@register()
+def check_archive(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """Find a folder for the archive that takes no files, or that others can open."""
+    if unknown_keys() or not app_settings().ARCHIVE_DIR:
+        return []
+    folder = Path(app_settings().ARCHIVE_DIR)
+    hint = "Only the worker needs it: give the other processes no AUDIT_ARCHIVE_DIR, or the same folder."
+    # a warning: this process may not be the one that archives, and that one refuses by itself
+    says = f"AUDIT['ARCHIVE_DIR'] {str(folder)!r}: {', '.join(archive_files.faults(folder))}."
+    return [Warning(says, hint=hint, id="audit.W003")] if archive_files.faults(folder) else []
 
 
 @register(Tags.database)

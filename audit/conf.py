@@ -13,6 +13,8 @@ from django.core.signals import setting_changed
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
+ANY = "*"  # at the end of an action: whatever begins so
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuditSettings:
@@ -25,6 +27,12 @@ class AuditSettings:
     ORIGIN: str = ""  # what checkpoints call this trail; "" means the host of BASE_URL and /audit
     CHECKPOINTS: tuple[str, ...] = ()  # where the worker publishes one a day: the path of a file, "-", "mail:ADDRESS"
     LATE_AFTER: timedelta = timedelta(days=7)  # how long an id that was skipped is waited for
+    ARCHIVE_DIR: str = ""  # the folder into which the worker archives each day; "": it does not
+    ARCHIVE_AFTER: timedelta = timedelta(days=90)  # how old what is archived is at least, from when it was sealed
+    ARCHIVE_ONLINE: tuple[str, ...] = (
+        "ADMIN",
+        "authn_login_*",
+    )  # event types, and actions, whose rows stay all the same
     PRIVACY_RETENTION: timedelta = timedelta(days=90)  # of network data and unknown addresses, whole months; 0: ever
     NETWORK_KEPT_OF: tuple[str, ...] = ("moderator", "admin", "super_admin")  # roles whose network data stays
     REPORT_TO: tuple[str, ...] = ()  # mail addresses that the worker sends the report of each month to

@@ -11,17 +11,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from . import canonical, merkle
 from .findings import Code, Finding
 from .seals import Seal
+from .shelf import Stored
 
 SLICE = 1000  # events in memory at a time
 TOLERANCE = timedelta(hours=1)
-# What a driver raises for a value that no event can hold: a text that is no UTF-8, a year past 9999.
-FAULTS = (DatabaseError, ValueError, OverflowError)
 _SWAPS = 50  # of more odd rows at a time none is looked for in the others: that takes their square
 _SPARE = 100  # rows more than a seal says are still read, to name them
 _HELD = 4  # columns before those of the event
@@ -38,6 +36,9 @@ class Held:
     youngest: Any
     passed: int  # the greatest id that the sealer had passed before
     tree: merkle.Tree
+    stored: Stored | None  # where the archive has it
+    gone: int = 0  # events of which only the archive has the row
+    unread: int = 0  # and of these, what no file was read for
     before: int = 0  # the event before
     in_order: bool = True
 
@@ -56,10 +57,13 @@ class _Slice:
         return min(sum(one.seal.count for one in self.seals), SLICE) + _SPARE
 
 
-def held(connection: BaseDatabaseWrapper, seal: Seal, horizon: datetime | None, passed: int) -> Held:
+def held(
+    connection: BaseDatabaseWrapper, seal: Seal, horizon: datetime | None, passed: int, stored: Stored | None
+) -> Held:
     """Begin with *seal*; up to *horizon* everything had been sealed, and up to id *passed*."""
     oldest = None if horizon is None else canonical.as_fetched(connection, horizon - TOLERANCE)
-    return Held(seal, oldest, canonical.as_fetched(connection, seal.sealed_at + TOLERANCE), passed, merkle.Tree())
+    youngest = canonical.as_fetched(connection, seal.sealed_at + TOLERANCE)
+    return Held(seal, oldest, youngest, passed, merkle.Tree(), stored)
 
 
 def check(connection: BaseDatabaseWrapper, seals: Sequence[Held]) -> Iterator[tuple[int, int, list[Finding]]]:
@@ -104,31 +108,48 @@ def _check_rows(one: Held, rows: Sequence[Row]) -> Iterator[Finding]:
     """Compare each event with its leaf, and take the leaf into the tree."""
     odd: list[Row] = []
     sha256, leaf_bytes, append = hashlib.sha256, canonical.leaf_bytes, one.tree.append
-    timestamp, number = _HELD + canonical.TIMESTAMP, one.seal.number
+    timestamp, number, stored = _HELD + canonical.TIMESTAMP, one.seal.number, one.stored
     for row in rows:
         _seal, place, event, leaf = row[:_HELD]
         if place != one.tree.size or event <= one.before:
             one.in_order = False
         one.before = event
         append(leaf)
+        line = stored.line(event, leaf) if stored else None
+        moment = row[timestamp]
         try:
             if sha256(b"\0" + leaf_bytes(row[_HELD:])).digest() != leaf:
                 odd.append(row)
                 continue
         except canonical.UnreadableError:
-            odd.append(row)
-            continue
-        try:
-            is_young = row[timestamp] > one.youngest
-            is_old = one.oldest is not None and row[timestamp] < one.oldest
-        except TypeError:  # a moment with a zone where the others have none
-            yield Finding(Code.UNREADABLE, "its row holds what no event can hold", event, number)
-            continue
-        if is_young:
-            yield Finding(Code.POST_DATED, "it is more than an hour younger than its seal", event, number)
-        elif is_old:
-            yield _old(event, number, one.passed)
+            if stored is None or row[_HELD + canonical.ID] is not None:
+                odd.append(row)
+                continue
+            moment = _moment_of_gone(one, line)
+        if moment is not None:
+            yield from _check_moment(one, moment, event)
     yield from _odd(odd, number)
+
+
+def _moment_of_gone(one: Held, line: bytes | None) -> Any:
+    """Return the moment of an event whose row went; None where no file says it."""
+    one.gone += 1
+    one.unread += line is None
+    return None if line is None else canonical.moment_in(line, one.youngest)
+
+
+def _check_moment(one: Held, moment: Any, event: int) -> Iterator[Finding]:
+    number = one.seal.number
+    try:
+        is_young = moment > one.youngest
+        is_old = one.oldest is not None and moment < one.oldest
+    except TypeError:  # a moment with a zone where the others have none
+        yield Finding(Code.UNREADABLE, "its row holds what no event can hold", event, number)
+        return
+    if is_young:
+        yield Finding(Code.POST_DATED, "it is more than an hour younger than its seal", event, number)
+    elif is_old:
+        yield _old(event, number, one.passed)
 
 
 def _old(event: int, number: int, passed: int) -> Finding:
@@ -168,6 +189,8 @@ def _was(row: Row, other: Row) -> bool:
 def _conclude(one: Held) -> Iterator[Finding]:
     """Compare the list of what a seal holds with what the seal says."""
     seal, size = one.seal, one.tree.size
+    if one.stored:
+        yield from one.stored.conclude()
     if size != seal.count:
         says = f"it was made over {seal.count} events, and {size} are listed"
     elif one.tree.root().hex() != seal.root:
@@ -183,7 +206,7 @@ def _fetch(connection: BaseDatabaseWrapper, part: _Slice) -> list[Row]:
     """Return the rows of a slice, the event's values behind its place; one that cannot be read is fetched alone."""
     try:
         return list(map(_sound, _held_rows(connection, part, with_events=True)))
-    except FAULTS:
+    except canonical.FAULTS:
         if not connection.is_usable():
             raise
         rows = map(_sound, _held_rows(connection, part, with_events=False))
@@ -223,7 +246,7 @@ def _sound(row: Row) -> Row:
 def _one(connection: BaseDatabaseWrapper, event: int) -> Row:
     try:
         return next(canonical.rows(connection, "e.id = %s", [event]), (None,) * len(canonical.COLUMNS))
-    except FAULTS:
+    except canonical.FAULTS:
         if not connection.is_usable():
             raise
         return (_NO_EVENT,) * len(canonical.COLUMNS)

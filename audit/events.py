@@ -1,4 +1,4 @@
-"""What the trail records of those who carry it away."""
+"""What the trail records of itself: who carries it away, and what went into the archive."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -16,6 +16,32 @@ class TrailExportBegun(SecurityEvent):
     event_type: ClassVar[EventType] = EventType.ADMIN
     format: str
     filters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailArchived(SecurityEvent):
+    """What old seals hold was written into a file of the archive; the rows are still there."""
+
+    action: ClassVar[str] = "audit_archived"
+    event_type: ClassVar[EventType] = EventType.SYSTEM
+    is_impersonal: ClassVar[bool] = True
+    file: str
+    sha256: str
+    first_seal: int
+    last_seal: int
+    events: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrailCleared(SecurityEvent):
+    """Rows that lie in the archive were removed from the table, of the seals up to that one."""
+
+    action: ClassVar[str] = "audit_cleared"
+    event_type: ClassVar[EventType] = EventType.SYSTEM
+    is_impersonal: ClassVar[bool] = True
+    file: str
+    through_seal: int
+    removed: int
 
 
 def record(event: SecurityEvent) -> int:

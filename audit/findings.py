@@ -25,6 +25,8 @@ class Code(StrEnum):
     SEAL_CHAIN = "seal_chain"  # a seal does not name the one before it
     SEAL_TIME = "seal_time"  # a seal is older than the one before it
     SIGNATURE = "signature"  # nobody who holds a key signed this seal
+    ARCHIVE = "archive"  # a record of the archive is not ours, or of no seal that is there
+    ARCHIVE_FILE = "archive_file"  # a file of the archive is missing, or not what was recorded
     CUT = "cut"  # fewer seals than a checkpoint says
     HISTORY = "history"  # other seals than a checkpoint says
     CHECKPOINT = "checkpoint"  # a checkpoint is none, or not ours
@@ -60,6 +62,10 @@ class Report:
     seals: int = 0
     events: int = 0
     sealed_through: int = 0  # the number of the newest seal
+    archived: int = 0  # events that were read from files of the archive alone
+    on_word: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # seals, from and to, whose rows went, and no file was read
     outside: int = 0  # checkpoints from outside the database that it was compared with
     findings: list[Finding] = field(default_factory=list)
     found: int = 0
@@ -75,6 +81,13 @@ class Report:
             self.found += 1
             if len(self.findings) < KEPT:
                 self.findings.append(finding)
+
+    def take_on_word(self, number: int) -> None:
+        """Take down that rows of this seal are gone, and that only the records of the archive say why."""
+        if self.on_word and self.on_word[-1][1] == number - 1:
+            self.on_word[-1] = (self.on_word[-1][0], number)
+        else:
+            self.on_word.append((number, number))
 
     def as_json(self) -> dict[str, Any]:
         """Return it for JSON."""

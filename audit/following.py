@@ -10,12 +10,15 @@ from typing import TypeVar
 
 from django.db import router, transaction
 
+from gatehouse.deadlocks import again_after_deadlock
+
 from .models import Event
 from .seals import Follower, Seal, SealedEvent
 
 F = TypeVar("F", bound=Follower)
 
 
+@again_after_deadlock
 def step(follower: type[F], number: int, take_in: Callable[[list[Event], str], None]) -> bool:
     """Give the next events, *number* at most and of one seal, to *take_in*; return whether more may wait.
 
@@ -37,8 +40,18 @@ def step(follower: type[F], number: int, take_in: Callable[[list[Event], str], N
     return True
 
 
+def has_taken_in(follower: type[Follower], seal: int, alias: str) -> bool:
+    """Tell whether *follower* has taken in all of *seal* and of those before; it is held until the transaction ends."""
+    place = locked(follower, alias)
+    last = Seal.objects.using(alias).filter(number=seal).values_list("last_event", flat=True).first()
+    return place.seal > seal or (place.seal == seal and last is not None and place.event >= last)
+
+
 def locked(follower: type[F], alias: str) -> F:
     """Return the row of *follower*, for whoever holds it until the transaction ends."""
     rows = follower._default_manager.using(alias)
-    rows.bulk_create([follower()], ignore_conflicts=True)
-    return rows.select_for_update().get()
+    found = rows.select_for_update().first()
+    if found is None:  # made first, two at once would wait for each other's row on MariaDB
+        rows.bulk_create([follower()], ignore_conflicts=True)
+        found = rows.select_for_update().get()
+    return found

@@ -8,7 +8,7 @@
    the digests with the keys.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django.db import router
 from django.db.models import Q
@@ -16,7 +16,7 @@ from django.db.models import Q
 from . import following
 from .digests import address_digest, address_digests, place_digests, search_digests
 from .models import NETWORK, PERSONAL, Event, Index
-from .privacy import key_of, open_rows
+from .privacy import key_in, key_of, open_rows
 from .seals import Entered, Seal, SealedEvent
 
 NEWEST = 10_000  # events not entered yet that a search opens
@@ -33,6 +33,18 @@ def enter(rows: Sequence[Event]) -> None:
     open_rows(rows, lock=True)
     entries = [entry for row in rows for entry in _entries(row)]
     Index.objects.using(router.db_for_write(Index)).bulk_create(entries, batch_size=2000)
+
+
+def forget(gone: Mapping[int, Sequence[bytes | None]]) -> None:
+    """Remove what events are found by that leave the table, inside the caller's transaction.
+
+    *gone* names the ciphertexts of each, since entries are found by the keys that these were sealed with.
+    """
+    entries = Index.objects.using(router.db_for_write(Index))
+    keys = {key for texts in gone.values() for text in texts if (key := key_in(text))}
+    near = entries.filter(key_id__in=keys, event_id__gte=min(gone), event_id__lte=max(gone))
+    found = [entry for entry, event in near.values_list("pk", "event_id") if event in gone]
+    entries.filter(pk__in=found).delete()
 
 
 def by_email(email: str) -> Q:

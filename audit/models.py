@@ -13,13 +13,24 @@ from gatehouse.ids import uuid7
 from gatehouse.text import EMAIL_MAX_LENGTH
 
 from .appendonly import AppendOnlyModel, AppendOnlyQuerySet
+from .archives import Archive, Cleared
 from .columns import DatabaseClock, PrefixIndex
 from .queue import Endpoint, Queued, Webhook
 from .rollups import Counted, FailingAddress, MonthlyReport, Rollup
 from .seals import Checkpoint, Entered, Gap, Seal, SealedEvent, Verification
 
-__all__ = ["Checkpoint", "Counted", "Endpoint", "Entered", "Event", "FailingAddress", "Gap", "Index", "MonthlyReport"]
-__all__ += ["Queued", "Rollup", "Seal", "SealedEvent", "SubjectKey", "Verification", "Webhook"]
+__all__ = ["Archive", "Checkpoint", "Cleared", "Counted", "Endpoint", "Entered", "Event", "FailingAddress", "Gap"]
+__all__ += [
+    "Index",
+    "MonthlyReport",
+    "Queued",
+    "Rollup",
+    "Seal",
+    "SealedEvent",
+    "SubjectKey",
+    "Verification",
+    "Webhook",
+]
 
 # What PostgreSQL cannot store: NUL, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -74,9 +85,10 @@ class EventQuerySet(AppendOnlyQuerySet["Event"]):
 class Event(AppendOnlyModel):
     """One thing that happened: who did what, to whose account, from where, and how it ended.
 
-    Written by ``receivers.insert`` alone, read through ``queries`` alone. Nothing updates or
-    deletes a row: the database's own triggers refuse it. Ids are kept as text and without a
-    foreign key, so that a row outlives what it speaks of and fits any user model.
+    Written by ``receivers.insert`` alone, read through ``queries`` alone. Nothing updates a row, and
+    ``clearing`` alone deletes one, once it lies in the archive: the database's own triggers refuse
+    the rest. Ids are kept as text and without a foreign key, so that a row outlives what it speaks
+    of and fits any user model.
 
     ``id`` only orders rows; a gap is no evidence, since a rolled back insert leaves one.
 
@@ -218,7 +230,7 @@ class Index(models.Model):
         default_permissions = ()
         indexes = [
             models.Index(fields=["digest", "event_id"], name="audit_index_digest"),
-            models.Index(fields=["key_id"], name="audit_index_key"),
+            models.Index(fields=["key_id", "event_id"], name="audit_index_key"),
         ]
 
     def __str__(self) -> str:

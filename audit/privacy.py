@@ -75,9 +75,14 @@ def open_rows(rows: Iterable[Event], *, lock: bool = False) -> None:
 
 def key_of(row: Event, kind: str) -> UUID | None:
     """Return the id of the data key that *kind* of *row* is sealed with, None where that is empty or no ciphertext."""
-    text = getattr(row, kind)
-    whole = isinstance(text, (bytes, memoryview)) and len(text) > _ID
-    return UUID(bytes=bytes(text)[1 : 1 + _ID]) if whole else None
+    return key_in(getattr(row, kind))
+
+
+def key_in(text: object) -> UUID | None:
+    """Return the id of the data key that a ciphertext was sealed with; None for none, and for what is no ciphertext."""
+    if not isinstance(text, bytes | memoryview) or len(text) <= _ID:
+        return None
+    return UUID(bytes=bytes(text)[1 : 1 + _ID])
 
 
 def erase(*, user_id: object, addresses: Sequence[str] = ()) -> int:

@@ -9,11 +9,13 @@ import json
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.db import connections, router
 
-from . import canonical, merkle
+from . import archive_files, canonical, merkle
+from .archives import record_of
 from .checkpoints import NoCheckpointError, read
 from .seals import Checkpoint, Seal, SealedEvent
 from .signing import PublicKey
@@ -36,17 +38,20 @@ class Proved:
     log_size: int | None  # how many seals the checkpoint speaks of; None without one
 
 
-def prove(event_id: int) -> str:
-    """Return the proof for one event. Raises NoProofError where it is not sealed, or not what was sealed."""
+def prove(event_id: int, *, archive: Path | None = None) -> str:
+    """Return the proof for one event; one whose row went is looked for in the files in *archive*.
+
+    Raises NoProofError where it is not sealed, not what was sealed, or in a file that cannot be read.
+    """
     alias = router.db_for_read(Seal)
     held = SealedEvent.objects.using(alias).filter(pk=event_id).first()
     row = next(canonical.rows(connections[alias], "e.id = %s", [event_id]), None)
-    if held is None or row is None:
+    if held is None:
         raise NoProofError(f"Event {event_id} is not there." if row is None else f"Event {event_id} is not sealed yet.")
     seal = Seal.objects.using(alias).get(pk=held.seal_id)
+    text = _archived(alias, held, archive) if row is None else canonical.leaf_bytes(row)
     leaves = SealedEvent.objects.using(alias).filter(seal_id=seal.number).order_by("position")
     hashes = map(bytes, leaves.values_list("leaf", flat=True).iterator(chunk_size=2000))
-    text = canonical.leaf_bytes(row)
     path = merkle.inclusion_path(hashes, held.position, seal.count)
     if merkle.root_by_path(merkle.leaf_hash(text), held.position, seal.count, path) != bytes.fromhex(seal.root):
         raise NoProofError(f"Event {event_id} is not what was sealed: `audit verify` says more.")
@@ -86,6 +91,21 @@ def _check(proof: dict[str, Any], keys: Mapping[str, PublicKey]) -> Proved:
         raise NoProofError("The event is not one that the seal holds.")
     size = _check_log(proof["log"], seal, proof["signature"], keys) if proof["log"] else None
     return Proved(event, seal["number"], seal["sealed_at"], seal["key_id"], size)
+
+
+def _archived(alias: str, held: SealedEvent, archive: Path | None) -> bytes:
+    """Return an event whose row went, in its canonical form, from the file that has it."""
+    record = record_of(held.event_id, alias=alias)
+    if record is None or not archive_files.NAME.fullmatch(record.file):
+        raise NoProofError(f"Event {held.event_id} is not there.")
+    if archive is None:
+        says = f"Event {held.event_id} lies in the archive, in {record.file}: name the folder by --archive."
+        raise NoProofError(says)
+    try:
+        with archive_files.opened(archive, record.file) as file:
+            return archive_files.find(archive_files.Reader(file), held.seal_id, held.position)
+    except (OSError, archive_files.DamagedError) as error:
+        raise NoProofError(f"{record.file}: {error}") from error
 
 
 def _log_proof(alias: str, seal: Seal) -> dict[str, Any] | None:

@@ -6,11 +6,13 @@ Filters are those of events(), and ``scope``: what somebody may see (gatehouse/t
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import router
 from django.db.models import QuerySet
 
 from gatehouse.cursors import Page, Side, read_page
 from gatehouse.trail import TrailScope
 
+from .archives import Archive, record_of
 from .models import Event
 from .searching import FilterError, Filters, Search, search
 
@@ -58,6 +60,14 @@ def find(event_id: int, *, scope: TrailScope | None = None) -> Event | None:
     if not 0 <= event_id <= _LARGEST_ID:
         return None
     return search(Filters(scope=scope)).rows.filter(pk=event_id).first()
+
+
+def archived_in(text: str) -> str | None:
+    """Return the name of the archive's file in which the event of that id lies, whose row went; None for all else."""
+    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_ID or find(int(text)):
+        return None
+    record = record_of(int(text), alias=router.db_for_read(Archive))
+    return record.file if record else None
 
 
 def _walk(found: Search, number: int) -> Iterator[list[Event]]:

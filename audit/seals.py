@@ -1,7 +1,6 @@
 """The seals over the trail, and what their making and checking leaves behind."""
 
 import hashlib
-from base64 import b64decode
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.db import models
 from . import merkle
 from .appendonly import AppendOnlyModel
 from .canonical import dumps, moment
+from .signing import from_base64
 
 NOTHING = "0" * 64  # what the first seal names as the one before it
 FULL = 10_000  # events of one seal at most; one that holds so many may have left some for the next
@@ -66,10 +66,7 @@ class Seal(AppendOnlyModel):
     @property
     def signed_by(self) -> bytes:
         """The signature; empty where the column holds none."""
-        try:
-            return b64decode(self.signature, validate=True)
-        except ValueError:
-            return b""
+        return from_base64(self.signature)
 
     @property
     def is_sound(self) -> bool:

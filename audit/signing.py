@@ -118,5 +118,13 @@ def decoded(name: str, text: str) -> bytes:
     return raw
 
 
+def from_base64(text: str) -> bytes:
+    """Return the bytes of a signature; none where *text* is no base64."""
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return b""
+
+
 def _public(seed: bytes) -> PublicKey:
     return SigningKey(Ed25519PrivateKey.from_private_bytes(seed)).public

@@ -8,18 +8,20 @@ sealed does not change, and what comes meanwhile is left for the next time.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Max
 from django.utils import timezone
 
-from . import checkpoints, contents, merkle
+from . import canonical, checkpoints, contents, merkle
 from .findings import Code, Finding, Report
 from .immutability import missing_triggers
 from .models import Event
 from .sealing import top
 from .seals import FULL, NOTHING, Checkpoint, Gap, Seal, SealedEvent
+from .shelf import Shelf
 from .signing import PublicKey, public_keys
 
 SEALED_WITHIN = timedelta(minutes=3)
@@ -72,9 +74,12 @@ class _Chain:
             self.horizon = seal.sealed_at
 
 
-def verify(*, first: int = 1, notes: Sequence[str] = (), watch: Watch = lambda _events: True) -> Report:
+def verify(
+    *, first: int = 1, notes: Sequence[str] = (), archive: Path | None = None, watch: Watch = lambda _events: True
+) -> Report:
     """Verify the trail from seal *first* on, and against the checkpoints in *notes* and those we keep.
 
+    Files in *archive* are read along; without it rows that were archived are taken on the word of their records.
     *watch* is told how many events were read, and stops it by False. Checkpoints are about all seals, so they count
     only with the first one. Raises StoppedError; ImproperlyConfigured for a key that cannot be read.
     """
@@ -84,11 +89,12 @@ def verify(*, first: int = 1, notes: Sequence[str] = (), watch: Watch = lambda _
     beginning = _LEAST if first == 1 else chain.passed + 1
     report.add(triggers(connection))
     published = _published(alias, notes, chain.keys, report) if first == 1 else {}
+    shelf = Shelf(alias, chain.keys, archive)
     for seals in _seals(alias, first, report):
-        found: list[Finding] = []
+        stored, found = shelf.take(seals)
         held = []
         for seal in seals:
-            held.append(contents.held(connection, seal, chain.horizon, chain.passed))
+            held.append(contents.held(connection, seal, chain.horizon, chain.passed, stored.get(seal.number)))
             found += chain.check(seal)
             log.append(seal.log_leaf)
             found += _compare(published.pop(log.size, []), log, seal)
@@ -101,9 +107,12 @@ def verify(*, first: int = 1, notes: Sequence[str] = (), watch: Watch = lambda _
             if not watch(report.events):
                 raise StoppedError
         report.seals += len(seals)
+        _take_down(held, report)
+    shelf.close()
     report.sealed_through = chain.passed
     report.add(_cut(alias, published, log, chain.last))
     report.add(_stray(alias))
+    report.add(shelf.stray())
     report.add(_inserted(connection, beginning, chain.passed))
     report.add(unsealed(alias))
     return report
@@ -136,6 +145,14 @@ def _begin(alias: str, first: int) -> _Chain:
     return _Chain(keys, before.order_by("-number").first(), passed, whole)
 
 
+def _take_down(held: Sequence[contents.Held], report: Report) -> None:
+    """Count what only the archive has."""
+    for one in held:
+        report.archived += one.gone - one.unread
+        if one.unread:
+            report.take_on_word(one.seal.number)
+
+
 def _published(
     alias: str, notes: Sequence[str], keys: Mapping[str, PublicKey], report: Report
 ) -> dict[int, list[checkpoints.Published]]:
@@ -159,7 +176,7 @@ def _seals(alias: str, first: int, report: Report) -> Iterator[list[Seal]]:
         rows = Seal.objects.using(alias).filter(number__gte=chunk[0], number__lte=chunk[-1]).order_by("number")
         try:
             seals = list(rows)
-        except contents.FAULTS:
+        except canonical.FAULTS:
             if not connections[alias].is_usable():
                 raise
             seals = []
@@ -172,7 +189,7 @@ def _seals(alias: str, first: int, report: Report) -> Iterator[list[Seal]]:
 def _readable(alias: str, number: int, report: Report) -> list[Seal]:
     try:
         seal = Seal.objects.using(alias).get(number=number)
-    except contents.FAULTS:
+    except canonical.FAULTS:
         seal = None
     if seal is not None and seal.is_sound:
         return [seal]

@@ -8,6 +8,11 @@ def _duration(name: str, default: str, says: str, app: str, least: float = 1) ->
     return Variable(name=name, kind=Kind.DURATION, default=default, says=says, app=app, least=least)
 
 
+def _trail(key: str, default: str, says: str) -> Variable:
+    name = f"AUDIT_{key}"
+    return Variable(name=name, kind=Kind.DURATION, default=default, says=says, app="AUDIT", key=key, least=3600)
+
+
 def _number(name: str, default: str, says: str, app: str = "", least: float = 1) -> Variable:
     return Variable(name=name, kind=Kind.NUMBER, default=default, says=says, app=app, least=least)
 
@@ -240,23 +245,32 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             key="WEBHOOK_RETRIES_FOR",
             says="How long an event is tried to be sent to a system that does not take it.",
         ),
-        Variable(
-            name="AUDIT_LATE_AFTER",
-            kind=Kind.DURATION,
-            default="7d",
-            least=3600,
-            app="AUDIT",
-            key="LATE_AFTER",
-            says="How long an event may take from its number to its commit; one that comes later counts as inserted.",
+        _trail(
+            "LATE_AFTER",
+            "7d",
+            "How long an event may take from its number to its commit; one that comes later counts as inserted.",
+        ),
+        _trail(
+            "VERIFIED_WITHIN",
+            "2d",
+            "How old a verification of the trail may be before /audit/integrity says that all is not well.",
         ),
         Variable(
-            name="AUDIT_VERIFIED_WITHIN",
-            kind=Kind.DURATION,
-            default="2d",
-            least=3600,
+            name="AUDIT_ARCHIVE_DIR",
             app="AUDIT",
-            key="VERIFIED_WITHIN",
-            says="How old a verification of the trail may be before /audit/integrity says that all is not well.",
+            key="ARCHIVE_DIR",
+            says="A folder for the worker alone (mode 0700), into which it archives what is old, once a day. Empty: "
+            "nothing is archived.",
+        ),
+        _trail("ARCHIVE_AFTER", "90d", "How old events are at least that are archived, from when they were sealed."),
+        Variable(
+            name="AUDIT_ARCHIVE_ONLINE",
+            kind=Kind.NAMES,
+            default="ADMIN,authn_login_*",
+            app="AUDIT",
+            key="ARCHIVE_ONLINE",
+            says="Events whose rows stay in the table when they are archived: types, actions, beginnings of actions "
+            "with a * (docs/events.md).",
         ),
     ),
     "Processes and logs": (

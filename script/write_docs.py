@@ -16,6 +16,7 @@ django.setup()
 
 from django.utils.translation import override  # noqa: E402
 
+import audit.events  # noqa: E402, F401 - nothing else loads it at the start
 from accounts.pages import guide  # noqa: E402
 from config.lifetimes import SECTIONS  # noqa: E402
 from gatehouse.events import FailureReason, SecurityEvent  # noqa: E402

@@ -61,6 +61,8 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
     found = rows[: options["limit"]] if options["limit"] else rows.iterator()
     for line in (_lines if options["json"] else _table)(found, private=options["private"]):
         command.stdout.write(line)
+    if options["q"] and (file := queries.archived_in(options["q"])):
+        command.stderr.write(f"Event {options['q']} lies in the archive, in {file}: audit prove --archive shows it.")
 
 
 def _lines(rows: Iterable[Event], *, private: bool) -> Iterator[str]:

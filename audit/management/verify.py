@@ -26,6 +26,7 @@ _BAR = 30
 def add_arguments(parser: CommandParser) -> None:
     """Say what the sub-command takes."""
     parser.add_argument("--checkpoint", metavar="FILE", action="append", default=[], help="What was published before.")
+    parser.add_argument("--archive", metavar="DIR", type=Path, help="Read the files of the archive, which lie there.")
     parser.add_argument("--from", dest="first", type=int, default=1, metavar="SEAL", help="Begin with this seal.")
     parser.add_argument("--format", choices=("text", "json"), default="text")
 
@@ -37,12 +38,15 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
         raise CommandError("--from takes the number of a seal: 1 or more.", returncode=2)
     if first > 1 and options["checkpoint"]:
         raise CommandError("A checkpoint is about all seals: leave --from out.", returncode=2)
+    archive = options["archive"]
+    if archive is not None and not archive.is_dir():
+        raise CommandError(f"{archive} is no folder.", returncode=FAILED)
     notes = [_text_of(path) for path in options["checkpoint"]]
     if first == 1:
         _keep(command, lambda: integrity.begin(now=timezone.now()))
     with stoppable() as asked:
         try:
-            report = verification.verify(first=first, notes=notes, watch=_watch(first, asked))
+            report = verification.verify(first=first, notes=notes, archive=archive, watch=_watch(first, asked))
         except verification.StoppedError:
             command.stderr.write("Stopped.")
             sys.exit(STOPPED)
@@ -94,5 +98,12 @@ def _tell(command: BaseCommand, report: Report, form: str) -> None:
         command.stdout.write(f"and {report.found - _SHOWN} more; --format json shows up to 1000")
     if not report.outside:
         command.stdout.write("No checkpoint from outside was compared.")
+    if report.archived:
+        command.stdout.write(f"Events whose rows went and that were read from the archive: {report.archived}.")
+    if report.on_word:
+        seals = ", ".join(f"{one}" if one == last else f"{one} to {last}" for one, last in report.on_word)
+        command.stdout.write(
+            f"Taken on the word of the archive's signed records, no file was read: events that went of seals {seals}."
+        )
     verdict = "nothing is wrong" if report.ok else f"findings: {report.found}"
     command.stdout.write(f"{report.events} events in {report.seals} seals: {verdict}.")

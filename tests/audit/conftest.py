@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,14 @@ def write(db) -> Callable[..., Event]:
 @pytest.fixture
 def event(write) -> Event:
     return write(user_id="7", resource="/account", details={"factor": "email"})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder for an archive."""
+    path = tmp_path / "archive"
+    path.mkdir(mode=0o700)
+    return path
 
 
 def stored(event: Event) -> dict[str, Any]:

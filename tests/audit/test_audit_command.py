@@ -1,5 +1,6 @@
 """``manage.py audit``: what it prints, and what it tells by its status."""
 
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit import checks, conf, sealing, signing
+from audit.models import Event
 from audit.seals import Seal
 from tests.audit import trails
 from tests.live import ROOT
@@ -103,6 +105,10 @@ def test_verify_against_a_file_of_checkpoints(run, tmp_path):
         (("checkpoint",), 1),
         (("checkpoint", "--to", "/nowhere/at/all"), 1),
         (("prove", "999999999"), 1),
+        (("archive",), 2),
+        (("archive", "--to", "/nowhere/at/all"), 1),
+        (("archive", "--older-than", "soon"), 1),
+        (("verify", "--archive", "/nowhere/at/all"), 1),
         (("check-proof", "/nowhere/at/all"), 1),
         (("check-proof", "x", "--public-key", "y"), 2),
     ],
@@ -111,6 +117,36 @@ def test_what_cannot_be_done_has_its_status(run, words, status, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x").write_text("{}")
     assert run(*words)[0] == status
+
+
+def test_archive_says_what_went_where_and_verify_what_it_believed(run, folder, settings):
+    event = trails.sealed(2, 2)[0][0]
+    settings.AUDIT = settings.AUDIT | {"ARCHIVE_DIR": str(folder), "ARCHIVE_ONLINE": ("ADMIN",)}
+    plan = "Would be archived: 4 events in 2 seals; of the events 0 stay online as well.\n"
+    assert run("archive", "--dry-run", "--older-than", "0d") == (0, plan)
+    assert run("archive") == (0, "Rows removed that lie in the archive: 0.\n")  # nothing is 90 days old
+    assert run("archive", "--older-than", "0d")[0] == 0
+    (file,) = folder.iterdir()
+    assert Event.objects.get(action="audit_archived").actor_type == "command"
+    assert not Event.objects.filter(pk=event).exists()
+
+    call_command("audit", "search", str(event), stderr=(said := io.StringIO()))
+    assert said.getvalue() == f"Event {event} lies in the archive, in {file.name}: audit prove --archive shows it.\n"
+
+    believed = "Taken on the word of the archive's signed records, no file was read: events that went of seals 1 to 2."
+    assert believed in run("verify")[1].splitlines()
+    status, said = run("verify", "--archive", str(folder))
+    assert status == 0
+    assert "Events whose rows went and that were read from the archive: 4." in said.splitlines()
+    assert json.loads(run("verify", "--format", "json")[1])["on_word"] == [[1, 2]]
+    assert run("prove", str(event)) == (
+        1,
+        f"Event {event} lies in the archive, in {file.name}: name the folder by --archive.",
+    )
+    assert f'"id\\":{event}' in run("prove", str(event), "--archive", str(folder))[1].replace('\\"id', '"id')
+    file.unlink()
+    status, said = run("verify", "--archive", str(folder))
+    assert (status, said.splitlines()[0]) == (3, f"archive_file: seal 1: {file.name}: it is not there")
 
 
 def test_keys_shows_what_verifies_and_nothing_secret(run, settings):

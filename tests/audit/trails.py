@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 import audit
-from audit import immutability, sealing, verification
+from audit import archiving, clearing, immutability, sealing, verification
 from audit.findings import Report
 from audit.models import Event
 from audit.seals import Seal
+from gatehouse.events import Actor
 from tests.audit.conftest import CLIENT
 
 
@@ -71,3 +73,16 @@ def newest() -> Seal:
     seal = Seal.objects.order_by("number").last()
     assert seal is not None
     return seal
+
+
+WHO: dict[str, Any] = {"actor": Actor.system("test"), "client": CLIENT}
+
+
+def archive(folder: Path, *online: str, clear: bool = True) -> list[archiving.Archived]:
+    """Archive every seal there is, and let all rows go but those of *online*; return the files that were made."""
+    made = []
+    while done := archiving.archive_next(folder=folder, before=timezone.now(), now=timezone.now(), **WHO):
+        made.append(done)
+    if clear:
+        list(clearing.clear(folder=folder, online=online, **WHO))
+    return made

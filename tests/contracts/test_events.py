@@ -24,7 +24,7 @@ SHARED = {"authz_fail"}
 # What is no news to a person: steps on the way, what says the same as another event, what is about no account or about
 # one that is gone, and what staff and operators need alone.
 UNTOLD = {
-    "audit_export_begun",
+    "audit_archived", "audit_cleared", "audit_export_begun",
     "authn_code_sent", "authn_device_added", "authn_login_lock", "authn_login_lock_told", "authn_password_accepted",
     "authn_password_reset_requested", "authn_token_created", "authn_token_invalid", "authn_token_refused",
     "authn_token_revoked", "authz_fail", "authz_scope_change", "delete", "download",

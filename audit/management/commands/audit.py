@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from audit.management import (
+    archive,
     check_proof,
     checkpoint,
     count,
@@ -19,12 +20,12 @@ from audit.management import (
 )
 from audit.management.exits import FAILED, TRY_AGAIN
 
-_PARTS = (seal, verify, prove, check_proof, checkpoint, keys, count, search, stats, report, webhooks)
+_PARTS = (seal, verify, prove, check_proof, checkpoint, archive, keys, count, search, stats, report, webhooks)
 _ACTS = {act.NAME: act for act in _PARTS}
 
 
 class Command(BaseCommand):
-    help = "Seal the audit trail and verify it, prove an event of it, publish what it stands at; search, count, report."
+    help = "Seal the audit trail, verify it, prove an event of it, publish where it stands, archive, search, count it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True)

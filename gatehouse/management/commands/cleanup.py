@@ -7,11 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gatehouse import cleaning
 from gatehouse.cleaning import Chore, Sweep
+from gatehouse.durations import duration
 from gatehouse.events import Actor
 from gatehouse.stopping import STOPPED, stoppable
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_MOST_DIGITS = 5  # centuries of days; more would leave the calendar
 _LARGEST_BATCH = 10_000
 _LONGEST_REST = 100
 _WIDTH = 30
@@ -98,7 +97,7 @@ def _chosen(names: str) -> Iterable[Chore]:
 
 
 def _duration(text: str) -> timedelta:
-    number, unit = text[:-1], _UNITS.get(text[-1:])
-    if unit is None or not number.isascii() or not number.isdigit() or len(number) > _MOST_DIGITS:
-        raise CommandError("--older-than takes a number and a unit, like 12h or 30d.")
-    return timedelta(**{unit: int(number)})
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise CommandError(f"--older-than takes {error}.") from None
