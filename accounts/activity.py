@@ -97,6 +97,8 @@ WORDS: Mapping[str, Words] = {
     ),
     "user_renamed": Words(_SELF, lazy("Our staff changed your name"), is_grave=False),
     "authz_change": Words(_SELF, lazy("Our staff changed your role"), is_grave=False),
+    "authz_permission_granted": Words(_SELF, lazy("Our staff gave you a permission for a time"), is_grave=False),
+    "authz_permission_revoked": Words(_SELF, lazy("A permission that you were given for a time ended"), is_grave=False),
     "authz_admin": Words(_SELF, lazy("Our staff ended sessions"), is_grave=False),
 }
 

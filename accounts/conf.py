@@ -44,6 +44,7 @@ class AccountSettings:
     ADDRESS_UNDO_TTL: timedelta = timedelta(days=7)  # links that put the address before it back
     UNLOCK_TTL: timedelta = timedelta(hours=1)  # links past a lockout, and what they open in a browser
     ENROLMENT_TTL: timedelta = timedelta(hours=72)  # links of invitations: to set a password and, for staff, an app
+    GRANT_TTL: timedelta = timedelta(days=30)  # how long a single permission holds, at most and if nothing is said
     TOTP_SETUP_TTL: timedelta = timedelta(minutes=30)  # how long an unconfirmed app may be confirmed
     RECOVERY_CODES: int = 10  # codes in a set
     MAX_APPS: int = 5  # authenticator apps of one account
@@ -63,6 +64,7 @@ class AccountSettings:
     UNVERIFIED_KEPT: timedelta = timedelta(days=30)  # how long an account stays whose address nobody proves
     LINKS_KEPT: timedelta = timedelta(days=30)  # how long a link stays after its end
     CHALLENGES_KEPT: timedelta = timedelta(days=30)  # how long a half-done sign-in stays after its end
+    GRANTS_KEPT: timedelta = timedelta(days=30)  # how long the row of a single permission stays after its end
     EXPORTS_KEPT: timedelta = timedelta(days=30)  # how long the record of an export stays, from when it was asked for
     FAILURES_KEPT: timedelta = timedelta(days=30)  # how long staff see the last wrong password
     MAILS_KEPT: timedelta = timedelta(days=30)  # how long a mail stays that was sent, or is not to be sent any more

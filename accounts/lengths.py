@@ -5,6 +5,7 @@ gatehouse/reasons.py.
 """
 
 DISPLAY_NAME = 100
+PERMISSION = 40  # of the matrix of roles
 API_KEY_NAME = 60  # of another service
 APP_NAME = 60  # of an authenticator app
 VERSION = 40  # of the terms, or of another consent

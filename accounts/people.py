@@ -10,11 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from accounts import events, lockout
 from accounts.lockout import LockState
-from accounts.models import User
-from accounts.roles import roles_below
+from accounts.models import Grant, User
+from accounts.roles import permissions_of, roles_below
 from accounts.services import lockouts, own_factors
 from accounts.services.own_factors import FactorView
 from accounts.signals import refuse
@@ -93,7 +94,12 @@ def described(users: Sequence[User]) -> list[Described]:
     """Return *users*, in their order, with what staff are told besides; by as many queries for one as for many."""
     locks = lockout.states(user.email_key for user in users)
     ways = own_factors.factors_of_all(users)
-    return [Described(user, locks[user.email_key], ways[user.pk], sorted(user.permissions)) for user in users]
+    given: dict[UUID, set[str]] = {user.pk: set() for user in users}
+    for pk, permission in (
+        Grant.objects.in_force(timezone.now()).filter(user__in=given).values_list("user", "permission")
+    ):
+        given[pk].add(permission)
+    return [Described(user, locks[user.email_key], ways[user.pk], _held(user, given[user.pk])) for user in users]
 
 
 def page(
@@ -111,6 +117,10 @@ def page(
     elif status:
         users = users.filter(status=status)
     return page_of(users, by="created_at", limit=limit, cursor=cursor)
+
+
+def _held(user: User, given: set[str]) -> list[str]:
+    return sorted(permissions_of(user.role) | user.counted(given))
 
 
 def _hidden(user_id: UUID, viewer: Any, client: Client) -> events.PermissionRefused:

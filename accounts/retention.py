@@ -1,5 +1,5 @@
 """What the clean-up does with accounts that are to be erased, or that nobody proved, and with links, challenges, mails,
-apps that were removed, records of failures, and the files of exports.
+apps that were removed, single permissions, records of failures, and the files of exports.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts import events, lockout
 from accounts.conf import app_settings
 from accounts.erasers import erase_elsewhere
-from accounts.models import Challenge, ErasedAddress, Export, Link, Mail, MailState, Status, TotpDevice, User
+from accounts.models import Challenge, ErasedAddress, Export, Grant, Link, Mail, MailState, Status, TotpDevice, User
 from accounts.services import erasure, export_ending, undoing
 from accounts.signals import announce
 from gatehouse import cleaning
@@ -127,6 +127,13 @@ CHORES = (
         age=lambda: app_settings().EXPORTS_KEPT,
         rows=lambda before, _now: Export.objects.over().filter(created_at__lt=before, file_name=""),
         by="id",
+    ),
+    cleaning.of_rows(
+        name="grants",
+        says="single permissions whose time is over",
+        age=lambda: app_settings().GRANTS_KEPT,
+        rows=lambda before, _now: Grant.objects.over_before(before),
+        by="expires_at",
     ),
     cleaning.Chore(
         name="erasures",

@@ -87,6 +87,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             "UNLOCK_TTL", "1h", "How long the link in a mail about a lockout is good, and then its browser.", "ACCOUNTS"
         ),
         _duration("EXPORT_TTL", "24h", "How long a copy of one's data waits to be fetched.", "ACCOUNTS"),
+        _duration("GRANT_TTL", "30d", "How long a permission given to one person holds, at most.", "ACCOUNTS"),
         _duration("ENROLMENT_TTL", "72h", "How long the link of an invitation is good.", "ACCOUNTS"),
         Variable(
             name="TERMS_VERSION",
@@ -156,6 +157,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
         _duration("UNVERIFIED_KEPT", "30d", "How long an account stays whose address nobody proves.", "ACCOUNTS"),
         _duration("LINKS_KEPT", "30d", "How long a mailed link stays after its end.", "ACCOUNTS", 0),
         _duration("CHALLENGES_KEPT", "30d", "How long a half-done sign-in stays after its end.", "ACCOUNTS", 0),
+        _duration("GRANTS_KEPT", "30d", "How long the row of a single permission stays after its end.", "ACCOUNTS", 0),
         _duration(
             "EXPORTS_KEPT",
             "30d",

@@ -56,6 +56,26 @@ class InvitationSerializer(StrictSerializer):
     display_name = StrictCharField(max_length=lengths.DISPLAY_NAME, required=False, allow_blank=True, default="")
 
 
+class PermissionSerializer(ReasonSerializer):
+    permission = StrictCharField(max_length=lengths.PERMISSION)
+
+
+class GrantSerializer(PermissionSerializer):
+    expires_at = serializers.DateTimeField(required=False, help_text="At most, and if it is left out: GRANT_TTL.")
+
+
+class PermissionQuerySerializer(ReasonQuerySerializer):
+    permission = StrictCharField(max_length=lengths.PERMISSION, required=False, help_text="Here or in the body.")
+
+
+class GrantShape(serializers.Serializer[Any]):
+    permission = serializers.CharField()
+    reason = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
 class RoleSerializer(ReasonSerializer):
     role = StrictChoiceField(choices=Role.choices)
 

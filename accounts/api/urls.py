@@ -12,6 +12,7 @@ from accounts.api.views import (
     registration,
     sign_in,
     user_actions,
+    user_permissions,
     user_sessions,
     users,
 )
@@ -41,6 +42,7 @@ urlpatterns = [
     path("users/<uuid:user_id>/unlock", user_actions.UnlockView.as_view(), name="user-unlock"),
     path("users/<uuid:user_id>/force-password-reset", user_actions.ForceResetView.as_view(), name="user-force-reset"),
     path("users/<uuid:user_id>/reset-factors", user_actions.ResetFactorsView.as_view(), name="user-reset-factors"),
+    path("users/<uuid:user_id>/permissions", user_permissions.PermissionsView.as_view(), name="user-permissions"),
     path("users/<uuid:user_id>/sessions", user_sessions.SessionsView.as_view(), name="user-sessions"),
     path("users/<uuid:user_id>/sessions/revoke-all", user_sessions.RevokeAllView.as_view(), name="user-revoke-all"),
     path("users/<uuid:user_id>/sessions/<uuid:session_id>", user_sessions.SessionView.as_view(), name="user-session"),

@@ -1,6 +1,7 @@
 """What is recorded of staff and what they do to accounts."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from gatehouse.events import EventType, SecurityEvent
@@ -90,6 +91,31 @@ class FactorsReset(SecurityEvent):
     before: list[str]
     after: list[str]
     sessions_ended: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermissionGranted(SecurityEvent):
+    """A super admin gave one permission to one account, for a time."""
+
+    action: ClassVar[str] = "authz_permission_granted"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    permission: str
+    reason: str
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermissionTakenBack(SecurityEvent):
+    """A permission that was given to one account was taken back, or ended with the role."""
+
+    action: ClassVar[str] = "authz_permission_revoked"
+    event_type: ClassVar[EventType] = EventType.ADMIN
+    permission: str
+    reason: str
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import activity, lockout
 from accounts.conf import app_settings
-from accounts.models import Challenge, Consent, Export, Link, Mail, RecoveryCode, TotpDevice, User
+from accounts.models import Challenge, Consent, Export, Grant, Link, Mail, RecoveryCode, TotpDevice, User
 from gatehouse.cursors import page_of
 from sessions_app.models import Device, Session
 
@@ -190,6 +190,10 @@ PARTS: Final[tuple[Part, ...]] = (
     _table(
         Export, "id", "state", "ip", "device_name", "created_at", "made_at", "expires_at", "fetched_at", "size",
         name="exports", says=_("the copies of your data that you asked for"),
+    ),
+    _table(
+        Grant, "id", "permission", "reason", "created_at", "expires_at", "ended_at",
+        name="grants", says=_("single permissions that you were given for a time"),
     ),
     Part("failed_sign_ins", _("sign-ins to your address that failed lately"), _failures),
     Part("events", _("what happened to your account"), _events),

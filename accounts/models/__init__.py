@@ -6,6 +6,7 @@ from accounts.models.consent import Consent
 from accounts.models.erased import ErasedAddress
 from accounts.models.export import Export, ExportState
 from accounts.models.factors import RecoveryCode, TotpDevice
+from accounts.models.grant import Grant
 from accounts.models.link import Link, LinkPurpose
 from accounts.models.mail import Mail, MailState
 from accounts.models.user import AbstractAccount, Status, User
@@ -19,6 +20,7 @@ __all__ = [
     "ErasedAddress",
     "Export",
     "ExportState",
+    "Grant",
     "Link",
     "LinkPurpose",
     "Mail",

@@ -102,7 +102,17 @@ class AbstractAccount(AbstractBaseUser):
 
     @property
     def permissions(self) -> frozenset[str]:
-        return permissions_of(self.role)
+        """What the role gives and what was given for a time, by one query; a list of accounts is asked by people.py."""
+        return permissions_of(self.role) | self.given_permissions()
+
+    def given_permissions(self) -> frozenset[str]:
+        """Return what a super admin gave beside the role and is in force; what is for staff counts for staff alone."""
+        grants: Any = self.grants  # type: ignore[attr-defined]  # the relation of Grant to AUTH_USER_MODEL
+        return self.counted(grants.in_force(timezone.now()).values_list("permission", flat=True))
+
+    def counted(self, given: Iterable[str]) -> frozenset[str]:
+        """Return those of the *given* permissions that count: of somebody who is no staff, what a user has."""
+        return frozenset(given) if self.is_staff else frozenset(given) & permissions_of(Role.USER)
 
     @property
     def rank(self) -> int:
@@ -142,8 +152,13 @@ class AbstractAccount(AbstractBaseUser):
         self.password_changed_at = now
 
     def may(self, permission: str) -> bool:
-        """Tell whether the role gives *permission* and the account is active."""
-        return self.is_active and permission in self.permissions
+        """Tell whether the account is active and has *permission*, by the role or given for a time.
+
+        What the role gives is told without a query; what it does not, is looked for by one.
+        """
+        if not self.is_active:
+            return False
+        return permission in permissions_of(self.role) or permission in self.given_permissions()
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Ask the authentication backends, as Django does; ours answers by the matrix: accounts/backends.py."""

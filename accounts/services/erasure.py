@@ -24,7 +24,19 @@ from django.utils import timezone
 
 from accounts import events, mails, suppression
 from accounts.erasers import erase_elsewhere
-from accounts.models import Challenge, Consent, Export, Link, LinkPurpose, Mail, RecoveryCode, Status, TotpDevice, User
+from accounts.models import (
+    Challenge,
+    Consent,
+    Export,
+    Grant,
+    Link,
+    LinkPurpose,
+    Mail,
+    RecoveryCode,
+    Status,
+    TotpDevice,
+    User,
+)
 from accounts.services import export_ending, lockouts
 from accounts.services.authority import leaving
 from accounts.signals import announce, user_erased
@@ -39,7 +51,7 @@ from sessions_app import services as sessions
 log = structlog.get_logger(__name__)
 
 NOWHERE = "erased.invalid"  # a domain that nobody can ever have (RFC 6761)
-_OWNED: tuple[type[Model], ...] = (Link, Challenge, RecoveryCode, TotpDevice, Consent, Mail, Export)
+_OWNED: tuple[type[Model], ...] = (Link, Challenge, RecoveryCode, TotpDevice, Consent, Grant, Mail, Export)
 
 
 def due(before: datetime) -> QuerySet[User]:

@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.models import User
+from accounts.roles import permissions_of
 from accounts.signals import announce, refuse
 from gatehouse.client import Client
 from gatehouse.events import Actor, FailureReason, SecurityEvent
@@ -37,7 +38,7 @@ def changes_account(service: S) -> S:
     @wraps(service)
     def asked(*, user: User, session: Session, client: Client, **given: Any) -> Any:
         held = User.objects.filter(pk=user.pk).first()
-        if held is not None and CHANGE not in held.permissions:
+        if held is not None and CHANGE not in permissions_of(held.role) and CHANGE not in held.given_permissions():
             refuse(Problem("permission_denied"), _refused(held, session, client))
         return service(user=user, session=session, client=client, **given)
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from accounts import events, links
 from accounts.models import LinkPurpose, Status, User
 from accounts.roles import RANK, STAFF_ROLES, Role, permissions_of
-from accounts.services import codes, enrolment, factors
+from accounts.services import codes, enrolment, factors, grants
 from accounts.services.authority import holding
 from accounts.signals import announce
 from gatehouse.client import Client
@@ -44,6 +44,8 @@ def change_role(*, target: User, by: User, role: Role | str, reason: str, client
             _let_in(user, client)
         elif not user.is_staff:
             links.close(user=user, purpose=LinkPurpose.ENROL)
+        if RANK[role] < RANK[before]:
+            grants.end_all(user=user, by=by, reason=reason, client=client)
         announce(_changed(user, by, client, reason, before, sessions_ended=ended))
     return user
 

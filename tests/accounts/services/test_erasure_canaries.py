@@ -62,6 +62,7 @@ def lived(user: User) -> User:
     person = Person(NOW)
     person.sign_in()
     Consent.objects.create(user=user, version="1", granted=True, at=timezone.now(), ip=CONSENT)
+    user.grants.create(permission="x", reason=APP, created_at=timezone.now(), expires_at=timezone.now())
     TotpDevice.objects.create(user=user, name=APP, secret="x", created_at=timezone.now())
     RecoveryCode.objects.create(user=user, code_hash="c" * 64, created_at=timezone.now())
     for mail in Mail.objects.filter(user=user)[:3]:
