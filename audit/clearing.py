@@ -163,8 +163,10 @@ def _clear(
 
 def _is_early(alias: str, batch: _Batch) -> bool:
     """Tell whether some of *batch* was not counted, is not in the side table of searches, or is still to be sent."""
-    followers = [Entered, Counted, *([Queued] if Queued.objects.using(alias).exists() else [])]
-    if not all(following.has_taken_in(follower, batch.upto, alias) for follower in followers):
+    taken = following.has_taken_in(Entered, batch.upto, alias) and following.has_taken_in(Counted, batch.upto, alias)
+    if taken and Queued.objects.using(alias).exists():  # there is none where nothing is sent
+        taken = following.has_taken_in(Queued, batch.upto, alias)
+    if not taken:
         return True
     names = list(Endpoint.objects.using(alias).values_list("name", flat=True))
     waiting = Webhook.objects.using(alias).filter(endpoint__in=names, given_up_at=None)

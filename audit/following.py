@@ -40,7 +40,7 @@ def step(follower: type[F], number: int, take_in: Callable[[list[Event], str], N
     return True
 
 
-def has_taken_in(follower: type[Follower], seal: int, alias: str) -> bool:
+def has_taken_in(follower: type[F], seal: int, alias: str) -> bool:
     """Tell whether *follower* has taken in all of *seal* and of those before; it is held until the transaction ends."""
     place = locked(follower, alias)
     last = Seal.objects.using(alias).filter(number=seal).values_list("last_event", flat=True).first()
