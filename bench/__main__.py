@@ -16,6 +16,12 @@ from bench import redisserver
 from bench.database import database
 
 ROOT = Path(__file__).resolve().parent.parent
+OTHERS = (  # what needs no server
+    ("tables", "bench.tables", "measure how lookups grow with the tables: --sizes"),
+    ("import", "bench.imports", "measure the import of a million accounts: --rows"),
+    ("seals", "bench.seals", "measure sealing and verifying the trail: --events, --seconds"),
+    ("writers", "bench.writers", "measure what the trail costs those who write it: --seconds"),
+)
 RINGS = ("SECRET_KEY", "JWT_SECRET", "MAIL_KEY", "ENCRYPTION_KEY", "AUDIT_KEY")
 
 
@@ -29,10 +35,8 @@ def main() -> int:
         environment = _environment(url, folder, options)
         cached = {**environment, "PORT": str(_free_port()), "REDIS_URL": redis_url, "SESSION_CACHE": "true"}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
-        paced = ["--rounds", str(options.rounds), "--patience", str(options.patience)]
-        if options.tables or options.take_in or options.seals:  # the services are called, or a command; no server is
-            measured = ["bench.tables", *paced] if options.tables else ["bench.imports"]
-            command = [sys.executable, "-m", *(["bench.seals"] if options.seals else measured), *further]
+        if options.module:  # the services are called, or a command; no server is
+            command = [sys.executable, "-m", options.module, *further]
             return subprocess.run(
                 command, cwd=ROOT, env={**environment, "LOG_LEVEL": "WARNING"}, check=False
             ).returncode
@@ -41,7 +45,7 @@ def main() -> int:
             if redis_url and not options.purge:
                 servers.enter_context(_server(cached, folder, "server-with-redis"))
                 environment["CACHED_PORT"] = cached["PORT"]
-            command = [sys.executable, "-m", "bench.measure", *paced]
+            command = [sys.executable, "-m", "bench.measure", *further]
             if options.purge:
                 command = [sys.executable, "-m", "bench.purge", *further]
             environment["LOG_LEVEL"] = "WARNING"  # of what measures; the servers write their lines
@@ -50,23 +54,13 @@ def main() -> int:
 
 def _options() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40, help="how often each sample is taken")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="web processes")
-    parser.add_argument(
-        "--patience", type=float, default=10, help="seconds to wait before a round until the machine is idle"
-    )
     parser.add_argument(
         "--purge", action="store_true", help="measure the clean-up instead: --rows, --marked, --pace, --seconds"
     )
-    parser.add_argument("--tables", action="store_true", help="measure how lookups grow with the tables: --sizes")
-    parser.add_argument(
-        "--import", dest="take_in", action="store_true", help="measure the import of a million accounts: --rows"
-    )
-    parser.add_argument("--seals", action="store_true", help="measure sealing and verifying the trail: --events")
-    options, further = parser.parse_known_args()
-    if further and not (options.purge or options.tables or options.take_in or options.seals):
-        parser.error(f"unknown: {' '.join(further)}")
-    return options, further
+    for name, module, what in OTHERS:
+        parser.add_argument(f"--{name}", dest="module", action="store_const", const=module, help=what)
+    return parser.parse_known_args()  # the rest is for what measures
 
 
 def _environment(url: str, folder: Path, options: argparse.Namespace) -> dict[str, str]:

@@ -59,8 +59,10 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--patience", type=float)
+    parser.add_argument("--rounds", type=int, default=40, help="how often each sample is taken")
+    parser.add_argument(
+        "--patience", type=float, default=10, help="seconds to wait before a round until the machine is idle"
+    )
     return parser.parse_args()
 
 
