@@ -188,6 +188,13 @@ def test_i02_a_scope_opens_its_own_part_and_no_other() -> None:
     assert {row.actor_type for row in rows} == {"service"}
 
 
+@pytest.mark.parametrize("path", ["/audit/statistics", "/audit/export"])
+def test_no_scope_opens_what_is_for_staff_alone(path: str) -> None:
+    service = Service("audit.write", "audit.read", "users.read", "sessions.introspect")
+    problem("permission_denied", 403, service.get(path))
+    assert service.get("/audit/integrity").status_code == 200  # tells of the trail, and of nobody
+
+
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPER_ADMIN])
 def test_people_do_not_write_into_the_trail_by_hand(reader: Any, role: Role) -> None:
     somebody = reader(role)
