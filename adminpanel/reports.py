@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import View
 
 from accounts.models import User
+from accounts.pages.forms import PageForm
 from audit import queries, report
 from audit.rendering import TYPES, file_name, render
 from gatehouse.conf import app_settings as ground
@@ -18,11 +19,11 @@ from gatehouse.conf import app_settings as ground
 _FIELDS = {"since": "since", "until": "until"}
 
 
-class ReportForm(forms.Form):
+class ReportForm(PageForm):
     """Which time a report is about, and in which form."""
 
-    since = forms.DateTimeField(label=_("From"), required=False, help_text=_("Such as 2026-11-01 08:00, in UTC."))
-    until = forms.DateTimeField(label=_("To"), required=False, help_text=_("Not included. Empty: now."))
+    since = forms.DateTimeField(label=_("From"), required=False, help_text=_("Such as 2026-11-01 08:00, in UTC"))
+    until = forms.DateTimeField(label=_("To"), required=False, help_text=_("Not included; empty for now"))
     bucket = forms.ChoiceField(label=_("By"), required=False, choices=[("day", _("Day")), ("hour", _("Hour"))])
     format = forms.ChoiceField(required=False, choices=[("", ""), *((form, form) for form in TYPES)])
 
