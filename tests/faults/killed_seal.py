@@ -2,7 +2,8 @@
 
 ``python -m tests.faults.killed_seal`` in the environment of a site that is migrated. Each try is a process that ends
 itself with SIGKILL before its n-th statement, commits counted, and leaves a late event behind for the next one. After
-each the trail verifies, and the next sealer goes on. Prints how many were killed, and what became of the events.
+each the trail verifies, and the next sealer goes on; so does what counts the sealed events, each once. Prints how many
+were killed, and what became of the events.
 """
 
 import json
@@ -18,8 +19,8 @@ django.setup()  # once for all tries: each is a copy of this process, which has 
 from django.db import connection, connections, transaction  # noqa: E402
 
 import audit  # noqa: E402
-from audit import sealing, verification  # noqa: E402
-from audit.models import Event  # noqa: E402
+from audit import counting, sealing, verification  # noqa: E402
+from audit.models import Event, Rollup  # noqa: E402
 from audit.seals import SealedEvent  # noqa: E402
 from gatehouse.client import Client  # noqa: E402
 
@@ -42,12 +43,20 @@ def main() -> int:
         assert verification.verify().ok, f"killed at statement {statement}"
         sealing.seal()
         assert SealedEvent.objects.count() == Event.objects.count(), f"killed at statement {statement}"
+        _count()
+        counted = sum(row.events for row in Rollup.objects.filter(dimension="all"))
+        assert counted == Event.objects.count(), f"killed at statement {statement}"
         if not os.WIFSIGNALED(status):
             break
         killed += 1
     report = verification.verify()
     sys.stdout.write(json.dumps({"killed": killed, "ok": report.ok, "events": report.events}))
     return 0
+
+
+def _count() -> None:
+    while counting.count_next():
+        pass
 
 
 def _write() -> None:
@@ -84,6 +93,7 @@ def _seal_and_die(statement: int) -> None:
     connection._commit = counted_commit  # type: ignore[attr-defined]
     with connection.execute_wrapper(count):
         sealing.seal()
+        _count()
     os._exit(0)
 
 
