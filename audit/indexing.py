@@ -9,6 +9,8 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import router
 from django.db.models import Q
@@ -47,14 +49,31 @@ def forget(gone: Mapping[int, Sequence[bytes | None]]) -> None:
     entries.filter(pk__in=found).delete()
 
 
-def by_email(email: str) -> Q:
-    """Return the condition of events at which *email* was typed."""
+@dataclass(frozen=True)
+class Found:
+    """What is known of the events that hold something: the digests they are entered by, and those not entered yet."""
+
+    digests: list[str]
+    fresh: list[int]
+
+    @property
+    def condition(self) -> Q:
+        """The condition of these events."""
+        entered = Index.objects.filter(digest__in=self.digests).values("event_id")
+        if not self.fresh:
+            return Q(pk__in=entered)
+        # one set of keys: an OR of two conditions would have the database walk the whole trail
+        return Q(pk__in=entered.union(Event.objects.filter(pk__in=self.fresh).values("pk"), all=True))
+
+
+def by_email(email: str) -> Found:
+    """Return the events at which *email* was typed."""
     digests = address_digests(email)
-    return _found("email", digests, lambda row: bool(row.email) and address_digest(row.email) in digests)
+    return _found(digests, lambda row: bool(row.email) and address_digest(row.email) in digests)
 
 
-def by_place(place: str) -> Q:
-    """Return the condition of events from *place*, an IP address or one of the networks of search_digests().
+def by_place(place: str) -> Found:
+    """Return the events from *place*, an IP address or one of the networks of search_digests().
 
     Raises ValueError.
     """
@@ -65,7 +84,7 @@ def by_place(place: str) -> Q:
         at = place_digests(row.ip_address) if row.ip_address else []
         return any(of == kind and digest in digests for of, digest in at)
 
-    return _found(kind, digests, is_there)
+    return _found(digests, is_there)
 
 
 def waiting() -> Iterator[Event]:
@@ -80,18 +99,17 @@ def waiting() -> Iterator[Event]:
     yield from Event.objects.using(alias).filter(pk__in=list(late.values_list("event_id", flat=True)[:AT_ONCE]))
 
 
-def _found(kind: str, digests: list[str], fits: Callable[[Event], bool]) -> Q:
-    entered = Index.objects.filter(kind=kind, digest__in=digests).values("event_id")
-    fresh = [row.pk for row in waiting() if fits(row)]
-    if not fresh:
-        return Q(pk__in=entered)
-    # one set of keys: an OR of two conditions would have the database walk the whole trail
-    return Q(pk__in=entered.union(Event.objects.filter(pk__in=fresh).values("pk"), all=True))
+def _found(digests: list[str], fits: Callable[[Event], bool]) -> Found:
+    return Found(digests, [row.pk for row in waiting() if fits(row)])
 
 
 def _entries(row: Event) -> Iterator[Index]:
     if (key := key_of(row, PERSONAL)) and row.email:
-        yield Index(event_id=row.pk, kind="email", digest=address_digest(row.email), key_id=key)
+        yield _entry(row, "email", address_digest(row.email), key)
     if (key := key_of(row, NETWORK)) and row.ip_address:
         for kind, digest in place_digests(row.ip_address):
-            yield Index(event_id=row.pk, kind=kind, digest=digest, key_id=key)
+            yield _entry(row, kind, digest, key)
+
+
+def _entry(row: Event, kind: str, digest: str, key: UUID) -> Index:
+    return Index(event_id=row.pk, timestamp=row.timestamp, kind=kind, digest=digest, key_id=key)

@@ -220,7 +220,11 @@ class Index(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    event_id = models.BigIntegerField()
+    # joined to, and no more: the database knows of no such key, and the event may lie in the archive
+    event = models.ForeignKey(
+        Event, models.DO_NOTHING, related_name="found_at", db_constraint=False, db_index=False, editable=False
+    )
+    timestamp = models.DateTimeField()  # the event's, so that the newest are found without a look at the others
     kind = models.CharField(max_length=5)  # email, ip, net
     digest = models.CharField(max_length=32)
     key_id = models.UUIDField()
@@ -229,8 +233,8 @@ class Index(models.Model):
         db_table = "audit_index"
         default_permissions = ()
         indexes = [
-            models.Index(fields=["digest", "event_id"], name="audit_index_digest"),
-            models.Index(fields=["key_id", "event_id"], name="audit_index_key"),
+            models.Index(fields=["digest", "timestamp", "event"], name="audit_index_digest"),
+            models.Index(fields=["key_id", "event"], name="audit_index_key"),
         ]
 
     def __str__(self) -> str:

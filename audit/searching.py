@@ -53,36 +53,66 @@ class Filters:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way to find the newest events: a condition, and whose columns are in order, the event's or the side table's."""
+
+    where: Q
+    by: str = ""
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """The columns of the moment and of the key."""
+        return f"{self.by}timestamp", f"{self.by}event_id" if self.by else "pk"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One filter: the ways to what passes it, and the same as a single condition."""
+
+    ways: tuple[Way, ...]
+    condition: Q
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a condition like any other, with no way of its own."""
+        return len(self.ways) == 1 and not self.ways[0].by
+
+
+@dataclass(frozen=True)
 class Search:
-    """What is wanted of every event, and the ways to find the newest ones."""
+    """What is wanted of every event, what its moment is between, and the filter by whose ways the newest are found."""
 
     wanted: Q
-    ways: tuple[Q, ...]
+    between: tuple[tuple[str, datetime], ...]
+    choice: Choice
 
     @property
     def rows(self) -> EventQuerySet:
         """Every event found, in no order."""
-        together = Q()
-        for way in self.ways:
-            together |= way
-        return Event.objects.filter(self.wanted & together)
+        return Event.objects.filter(self.wanted & self._times("timestamp") & self.choice.condition)
 
     def read(self, side: Side | None, number: int) -> list[Event]:
         """Return the *number* events on *side* that are nearest to its place; without one, the newest."""
-        if len(self.ways) == 1:
-            return list(self._nearest(self.ways[0], side, number))
+        ways = self.choice.ways
+        if len(ways) == 1:
+            return list(self.nearest(ways[0], side, number))
         found: set[tuple[datetime, int]] = set()
-        for way in self.ways:
-            found.update(self._nearest(way, side, number).values_list("timestamp", "pk"))
+        for way in ways:
+            found.update(self.nearest(way, side, number).values_list("timestamp", "pk"))
         keys = sorted(found, reverse=not (side and side.is_newer))[:number]
         rows = {row.pk: row for row in Event.objects.filter(pk__in=[key for _moment, key in keys])}
-        return [rows[key] for _moment, key in keys]
+        return [rows[key] for _moment, key in keys if key in rows]
 
-    def _nearest(self, way: Q, side: Side | None, number: int) -> EventQuerySet:
-        rows = Event.objects.filter(self.wanted & way)
-        if side is not None:
-            rows = rows.filter(side.condition("timestamp"))
-        return rows.order_by(*(("timestamp", "pk") if side and side.is_newer else ("-timestamp", "-pk")))[:number]
+    def nearest(self, way: Way, side: Side | None, number: int) -> EventQuerySet:
+        """Return what read() asks of one way."""
+        moment, key = way.columns
+        # in one call: each further one would join the side table once more
+        wanted = self.wanted & way.where & self._times(moment)
+        rows = Event.objects.filter(wanted & side.condition(moment, key) if side else wanted)
+        return rows.order_by(*((moment, key) if side and side.is_newer else (f"-{moment}", f"-{key}")))[:number]
+
+    def _times(self, column: str) -> Q:
+        return Q(**{f"{column}__{lookup}": moment for lookup, moment in self.between})
 
 
 def search(filters: Filters) -> Search:
@@ -90,25 +120,35 @@ def search(filters: Filters) -> Search:
 
     Raises FilterError.
     """
-    wanted = _plain(filters) & _times(filters) & _within(filters)
-    several: list[list[Q]] = []
-    for ways in (_places(filters), _anything(filters), _people(filters), _actions(filters), _types(filters)):
-        if len(ways) == 1:
-            wanted &= ways[0]
-        elif ways:
-            several.append(ways)
-    for ways in several[1:]:
-        together = Q()
-        for way in ways:
-            together |= way
-        wanted &= together
-    return Search(wanted, tuple(several[0]) if several else (Q(),))
+    wanted, first = _plain(filters) & _within(filters), None
+    for read in (_address, _place, _anything, _people, _actions, _types):
+        choice = read(filters)
+        if choice is None:
+            continue
+        if first is None and not choice.is_plain:
+            first = choice
+        else:
+            wanted &= choice.condition
+    return Search(wanted, _between(filters), first or Choice((Way(Q()),), Q()))
+
+
+def _choice(ways: Sequence[Q]) -> Choice | None:
+    """Return the choice of what passes one of *ways* by the event's own columns, or None without any."""
+    condition = Q()
+    for way in ways:
+        condition |= way
+    return Choice(tuple(Way(way) for way in ways), condition) if ways else None
+
+
+def _entered(found: indexing.Found) -> Choice:
+    """Return the choice of what the side table leads to, and what it does not know yet."""
+    ways = [Way(Q(found_at__digest=digest), "found_at__") for digest in found.digests]
+    fresh = [Way(Q(pk__in=found.fresh))] if found.fresh else []
+    return Choice((*ways, *fresh), found.condition)
 
 
 def _plain(filters: Filters) -> Q:
     wanted = Q()
-    if filters.email is not None:
-        wanted &= indexing.by_email(_clean("email", filters.email))
     if filters.success is not None:
         wanted &= Q(success=filters.success)
     if filters.reason is not None:
@@ -122,55 +162,56 @@ def _plain(filters: Filters) -> Q:
     return wanted
 
 
-def _types(filters: Filters) -> list[Q]:
+def _types(filters: Filters) -> Choice | None:
     if unknown := [kind for kind in filters.types if kind not in kinds.event_types()]:
         raise FilterError("types", f"no event type is called {unknown[0]!r}.")
-    return [Q(event_type=str(kind)) for kind in dict.fromkeys(filters.types)]
+    return _choice([Q(event_type=str(kind)) for kind in dict.fromkeys(filters.types)])
 
 
-def _actions(filters: Filters) -> list[Q]:
-    return [Q(action=_clean("actions", action)) for action in dict.fromkeys(filters.actions)]
+def _actions(filters: Filters) -> Choice | None:
+    return _choice([Q(action=_clean("actions", action)) for action in dict.fromkeys(filters.actions)])
 
 
-def _people(filters: Filters) -> list[Q]:
+def _people(filters: Filters) -> Choice | None:
     if filters.as_role not in (None, "actor", "subject"):
         raise FilterError("as_role", "it is 'actor' or 'subject'.")
     ids = dict.fromkeys(_clean("users", str(user)) for user in filters.users)
     subjects = [Q(user_id=one) for one in ids] if filters.as_role != "actor" else []
     actors = [Q(actor_type="user", actor_id=one) for one in ids] if filters.as_role != "subject" else []
-    return subjects + actors
+    return _choice(subjects + actors)
 
 
-def _times(filters: Filters) -> Q:
-    wanted = Q()
-    for name, moment, lookup in (("since", filters.since, "gte"), ("until", filters.until, "lt")):
-        if moment is None:
-            continue
-        if is_naive(moment):
+def _between(filters: Filters) -> tuple[tuple[str, datetime], ...]:
+    given = (("since", filters.since, "gte"), ("until", filters.until, "lt"))
+    for name, moment, _lookup in given:
+        if moment is not None and is_naive(moment):
             raise FilterError(name, "a time needs its zone.")
-        wanted &= Q(**{f"timestamp__{lookup}": moment})
-    return wanted
+    return tuple((lookup, moment) for _name, moment, lookup in given if moment is not None)
 
 
-def _places(filters: Filters) -> list[Q]:
+def _address(filters: Filters) -> Choice | None:
+    return None if filters.email is None else _entered(indexing.by_email(_clean("email", filters.email)))
+
+
+def _place(filters: Filters) -> Choice | None:
     if filters.ip is None:
-        return []
+        return None
     try:
-        return [indexing.by_place(filters.ip)]
+        return _entered(indexing.by_place(filters.ip))
     except ValueError as error:
         raise FilterError("ip", str(error)) from error
 
 
-def _anything(filters: Filters) -> list[Q]:
+def _anything(filters: Filters) -> Choice | None:
     if filters.q is None:
-        return []
+        return None
     text = _clean("q", filters.q).strip()
     if "@" in text:
-        return [indexing.by_email(text)]
+        return _entered(indexing.by_email(text))
     ways = [Q(request_id=text), Q(session_id=text)]
     if text.isascii() and text.isdigit() and len(text) <= _MAX_ID_DIGITS:
         ways.append(Q(pk=int(text)))
-    return ways
+    return _choice(ways)
 
 
 def _within(filters: Filters) -> Q:
