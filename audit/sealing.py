@@ -8,7 +8,9 @@
 4. Seals are numbered without a gap and the number is the key: of two sealers at the same moment one fails on it and
    begins anew, past what the other has sealed. Nothing else that fails is taken for that, and nothing is built on a
    seal that is not ours.
-5. Everything is found by keys and indexes; what was sealed is never read again.
+5. What is listed already is not sealed again: a row that somebody put into the list keeps its own event out, which
+   ``verify`` names, and no other.
+6. Everything is found by keys and indexes; what was sealed is never read again.
 """
 
 import logging
@@ -165,12 +167,34 @@ def _new(connection: BaseDatabaseWrapper, passed: int, number: int) -> Iterator[
     """Yield the leaves of the next events after *passed*, *number* at most."""
     while number > 0:
         most = min(number, _SLICE)
-        rows = list(canonical.rows(connection, "e.id > %s ORDER BY e.id LIMIT %s", [passed, most]))
+        rows = list(_readable(connection, f"e.id > %s {_FREE} ORDER BY e.id LIMIT %s", [passed, most]))
         leaves = _leaves(rows)
         yield from leaves
         if len(rows) < most:
             return
         number, passed = number - len(leaves), rows[-1][canonical.ID]
+
+
+def _readable(connection: BaseDatabaseWrapper, condition: str, parameters: list[int]) -> list[Sequence[Any]]:
+    """Return the rows for which *condition* holds, without what no driver can read, but by its number.
+
+    Somebody may have put bytes into one that are no text: what follows is sealed all the same.
+    """
+    try:
+        return list(canonical.rows(connection, condition, parameters))
+    except canonical.FAULTS:
+        if not connection.is_usable():
+            raise
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT e.id FROM audit_event e WHERE {condition}", parameters)  # noqa: S608 - our own names
+        ids = [event for (event,) in cursor.fetchall()]
+    found: list[Sequence[Any]] = []
+    for event in ids:
+        try:
+            found += canonical.rows(connection, "e.id = %s", [event])
+        except canonical.FAULTS:
+            found.append([event if place == canonical.ID else None for place in range(len(canonical.COLUMNS))])
+    return found
 
 
 def _look_at_gaps(connection: BaseDatabaseWrapper, now: datetime, passed: int) -> _Look:

@@ -159,7 +159,8 @@ def _published(
     """Return what checkpoints say, by their sizes; what is none goes into *report*."""
     ours = Checkpoint.objects.using(alias).order_by("size").values_list("note", flat=True)
     found: dict[int, list[checkpoints.Published]] = {}
-    for place, text in enumerate((*notes, *ours.iterator())):
+    texts = ((place, one) for place, text in enumerate((*notes, *ours.iterator())) for one in checkpoints.each(text))
+    for place, text in texts:
         try:
             for one in checkpoints.read(text, keys, checkpoints.origin()):
                 found.setdefault(one.size, []).append(one)

@@ -156,6 +156,47 @@ def test_a_checkpoint_that_did_not_go_out_is_sent_again(ids, settings, tmp_path)
     assert checkpoints.publish_daily(now=timezone.now()).size == 3
 
 
+def test_a_place_that_is_dead_keeps_no_other_from_its_checkpoint(ids, settings, tmp_path):
+    file = tmp_path / "checkpoints.txt"
+    settings.AUDIT = settings.AUDIT | {"CHECKPOINTS": (str(tmp_path / "nowhere" / "file"), str(file))}
+    now = timezone.now()
+    with pytest.raises(OSError, match="nowhere"):
+        checkpoints.publish_daily(now=now)
+    assert "\n3\n" in file.read_text()
+    assert checkpoints.publish_daily(now=now + timedelta(hours=1)) is None  # the others are not told again and again
+
+
+@pytest.mark.parametrize("size", [3, 900])
+def test_a_time_to_come_or_a_row_that_is_not_ours_silences_nothing(ids, settings, tmp_path, size):
+    file = tmp_path / "checkpoints.txt"
+    settings.AUDIT = settings.AUDIT | {"CHECKPOINTS": (str(file),)}
+    now = timezone.now()
+    if size == 3:
+        checkpoints.keep(checkpoints.make(), now=now + timedelta(days=3000))
+    else:
+        Checkpoint.objects.create(size=size, note="put in by hand", full="", published_at=now)
+
+    assert checkpoints.publish_daily(now=now).size == 3
+    assert checkpoints.publish_daily(now=now + timedelta(hours=1)) is None
+
+
+def test_subtrees_that_were_changed_do_not_get_our_signature(ids):
+    checkpoints.keep(checkpoints.make(), now=timezone.now())
+    Checkpoint.objects.update(full=" ".join(["00" * 32] * 2))
+    trails.sealed(1)
+
+    assert trails.verify(notes=[checkpoints.make().note]).ok
+
+
+def test_a_bad_checkpoint_does_not_hide_the_next_one(ids):
+    good = checkpoints.make().note
+    bad = good.replace("\n3\n", "\n2\n")
+    trails.tamper("DELETE FROM audit_seal WHERE number = 3")
+
+    assert [finding[0] for finding in trails.found(trails.verify(notes=[bad + "\n" + good]))][:1] == ["checkpoint"]
+    assert "cut" in [finding[0] for finding in trails.found(trails.verify(notes=[bad + "\n" + good]))]
+
+
 def test_where_nothing_is_sealed_or_no_place_is_named_nothing_is_published(settings):
     assert checkpoints.publish_daily(now=timezone.now()) is None
     settings.AUDIT = settings.AUDIT | {"CHECKPOINTS": ("-",)}
