@@ -102,11 +102,16 @@ class AbstractAccount(AbstractBaseUser):
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What the role gives and what was given for a time, by one query; a list of accounts is asked by people.py."""
+        """What the role gives and what was given for a time; a list of accounts is asked by people.py."""
         return permissions_of(self.role) | self.given_permissions()
 
     def given_permissions(self) -> frozenset[str]:
-        """Return what a super admin gave beside the role and is in force; what is for staff counts for staff alone."""
+        """Return what a super admin gave beside the role and is in force; what is for staff counts for staff alone.
+
+        So it is by one query, and by none for a user, whose role gives all that could count.
+        """
+        if not self.is_staff and permissions_of(Role.USER) <= permissions_of(self.role):
+            return frozenset()
         grants: Any = self.grants  # type: ignore[attr-defined]  # the relation of Grant to AUTH_USER_MODEL
         return self.counted(grants.in_force(timezone.now()).values_list("permission", flat=True))
 

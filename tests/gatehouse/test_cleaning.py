@@ -34,7 +34,7 @@ NAMES = [
     "unverified", "links", "challenges", "mails", "failed-mails", "failures",
     "expired", "sessions", "devices", "browser-sessions", "counters", "erasures",
     "removed-apps", "erased-addresses", "export-files", "exports", "trail-keys", "trail-counts", "trail-addresses",
-    "webhooks",
+    "webhooks", "grants",
 ]  # fmt: skip
 
 
