@@ -20,6 +20,7 @@ OTHERS = (  # what needs no server
     ("tables", "bench.tables", "measure how lookups grow with the tables: --sizes"),
     ("import", "bench.imports", "measure the import of a million accounts: --rows"),
     ("seals", "bench.seals", "measure sealing and verifying the trail: --events, --seconds"),
+    ("trail-reads", "bench.reads", "measure the first page of each filter of the trail: --rows"),
     ("writers", "bench.writers", "measure what the trail costs those who write it: --seconds"),
 )
 RINGS = ("SECRET_KEY", "JWT_SECRET", "MAIL_KEY", "ENCRYPTION_KEY", "AUDIT_KEY")
