@@ -129,9 +129,7 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             "ACCOUNTS",
             0,
         ),
-        _duration(
-            "HASH_WAIT", "5s", "How long a sign-in waits for its turn to be hashed before it answers 503.", "ACCOUNTS"
-        ),
+        _duration("HASH_WAIT", "5s", "How long a sign-in waits to be hashed before it answers 503.", "ACCOUNTS"),
     ),
     "Limits": (
         Variable(
@@ -142,6 +140,11 @@ SECTIONS: dict[str, tuple[Variable, ...]] = {
             app="GATEHOUSE",
             says="Multiplies every rate limit, for benches and demonstrations. Production refuses any value but 1.",
         ),
+        _number("LIMIT_ANONYMOUS", "60", "Requests to the API a minute from one network, not signed in.", "GATEHOUSE"),
+        _number("LIMIT_GUEST", "60", "Requests to the API a minute by one guest.", "GATEHOUSE"),
+        _number("LIMIT_USER", "300", "Requests to the API a minute by one user.", "GATEHOUSE"),
+        _number("LIMIT_STAFF", "600", "Requests to the API a minute by one member of staff.", "GATEHOUSE"),
+        _number("LIMIT_SERVICE", "1200", "Requests a minute with an API key that has no own number.", "GATEHOUSE"),
     ),
     "Clean-up": (
         _duration("SESSIONS_KEPT", "30d", "How long an ended session stays for its owner's history.", "SESSIONS", 0),

@@ -15,6 +15,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from . import callers
 from .bodies import read_object
 from .problems.problem import FieldError, Problem
 from .text import EMAIL_MAX_LENGTH, InvalidEmail, UnsafeText, clean_text, normalise_email, tidy_code
@@ -77,6 +78,7 @@ class StrictAPIView(APIView):
             raise exceptions.MethodNotAllowed(str(request.method))
         request.version, request.versioning_scheme = None, None
         self.perform_authentication(request)
+        callers.count(request)
         self.check_permissions(request)
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         _refuse_media_type(request)

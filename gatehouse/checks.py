@@ -75,6 +75,9 @@ def _values() -> Iterable[CheckMessage]:
         yield Error("GATEHOUSE['BASE_URL'] is not https in production.", hint=hint, id="gatehouse.E006")
     if current.LIMITS_SCALE <= 0:
         yield Error("GATEHOUSE['LIMITS_SCALE'] must be above 0.", id="gatehouse.E007")
+    for name in ("LIMIT_ANONYMOUS", "LIMIT_GUEST", "LIMIT_USER", "LIMIT_STAFF", "LIMIT_SERVICE"):
+        if getattr(current, name) < 1:
+            yield Error(f"GATEHOUSE[{name!r}] must be 1 or more.", id="gatehouse.E009")
     if current.GEOIP_FILE and not is_readable(current.GEOIP_FILE):
         hint = "Give the path of a file of the MaxMind format, such as GeoLite2-City.mmdb, or leave it empty."
         yield Error("GATEHOUSE['GEOIP_FILE'] cannot be read.", hint=hint, id="gatehouse.E008")

@@ -22,6 +22,11 @@ class GatehouseSettings:
     PRODUCTION: bool = False  # whether the strict start-up checks hold
     TRUSTED_PROXIES: str = ""  # "" for none, a number of proxies, or networks with commas between
     LIMITS_SCALE: float = 1  # every number of the table of limits is multiplied by this
+    LIMIT_ANONYMOUS: int = 60  # requests to the API a minute from one network, where nobody is signed in
+    LIMIT_GUEST: int = 60  # and by one guest
+    LIMIT_USER: int = 300  # by one user
+    LIMIT_STAFF: int = 600  # by one member of staff
+    LIMIT_SERVICE: int = 1200  # with one API key that has no number of its own
     COUNTERS_KEPT: timedelta = timedelta(0)  # how long a counter stays after its window
     HASH_KEYS: tuple[str, ...] = ()  # keys of stored hashes; the first writes, all are looked up
     MAIL_KEYS: tuple[str, ...] = ()  # keys that mailed codes and links are derived from; the first writes

@@ -98,6 +98,10 @@ _ROWS = (
     Limit("wide_ip", "ip", 600, _MINUTE, "Requests of any kind.", store="memory"),
     Limit("wide_service_ip", "ip", 6000, _MINUTE, "The same with API keys, where they are taken.", store="memory"),
     Limit("service_key", "api_key", 1200, _MINUTE, "Requests with one key, if it has no own number.", store="memory"),
+    Limit("role_anonymous", "ip", 60, _MINUTE, "API, nobody known; number: `LIMIT_ANONYMOUS`.", store="memory"),
+    Limit("role_guest", "account", 60, _MINUTE, "API, a guest; number: `LIMIT_GUEST`.", store="memory"),
+    Limit("role_user", "account", 300, _MINUTE, "API, a user; number: `LIMIT_USER`.", store="memory"),
+    Limit("role_staff", "account", 600, _MINUTE, "API, staff; number: `LIMIT_STAFF`.", store="memory"),
     Limit("register_ip", "ip", 20, _HOUR, "Registrations."),
     Limit("register_address", "address", 5, _HOUR, "Registrations of one address."),
     Limit("login_ip", "ip", 100, _HOUR, "Passwords tried."),
@@ -158,10 +162,7 @@ def take(request: Any, *hits: Hit) -> list[Usage]:
 
 
 def take_own(request: Any, hit: Hit, number: int | None) -> Usage:
-    """Count one hit against a limit of the memory whose number is *number*, or that of the table for None.
-
-    Raises LimitReached.
-    """
+    """Count a hit against a limit of the memory, by *number* or else by that of the table; raises LimitReached."""
     limit = LIMITS[hit[0]] if number is None else replace(LIMITS[hit[0]], number=number)
     usage = _count_one(request, hit, limit)
     if request is not None:

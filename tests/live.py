@@ -55,6 +55,7 @@ class LiveSite:
             "ARGON2_MEMORY": "8",
             "DB_POOL_MAX": "6",
             "WEB_THREADS": "8",
+            **dict.fromkeys(("LIMIT_ANONYMOUS", "LIMIT_GUEST", "LIMIT_USER", "LIMIT_STAFF"), "100000"),
             **env,
         }
         self.web: Process | None = None

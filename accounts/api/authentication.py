@@ -8,6 +8,7 @@ from accounts.services import api_keys
 from accounts.services.api_keys import Service
 from gatehouse import apikeys, limits
 from gatehouse.client import client_of
+from gatehouse.conf import app_settings
 
 
 class ServiceAuthentication(BaseAuthentication):
@@ -22,7 +23,8 @@ class ServiceAuthentication(BaseAuthentication):
         if text is None:
             return None
         service = api_keys.recognise(text=text, client=client_of(request))
-        limits.take_own(request, ("service_key", str(service.id)), service.limit_per_minute)
+        number = service.limit_per_minute or app_settings().LIMIT_SERVICE
+        limits.take_own(request, ("service_key", str(service.id)), number)
         return AnonymousUser(), service
 
     def authenticate_header(self, request: Request) -> str:

@@ -120,6 +120,11 @@ class AbstractAccount(AbstractBaseUser):
         return frozenset(given) if self.is_staff else frozenset(given) & permissions_of(Role.USER)
 
     @property
+    def limit_kind(self) -> str:
+        """Whose limit of requests to the API holds: guest, user or staff (gatehouse/callers.py)."""
+        return "staff" if self.is_staff else "guest" if self.role == Role.GUEST else "user"
+
+    @property
     def rank(self) -> int:
         return RANK[Role(self.role)]
 

@@ -211,7 +211,10 @@ def test_the_wide_limit_stops_any_request_and_says_so(site, settings):
 @pytest.mark.django_db
 def test_the_stricter_policy_comes_first(site):
     response = site.post("/api/v1/strict", {}, content_type="application/json")
-    assert response["RateLimit-Policy"] == '"register_ip";q=20;w=3600, "wide_ip";q=600;w=60'
+    assert (
+        response["RateLimit-Policy"]
+        == '"register_ip";q=20;w=3600, "wide_ip";q=600;w=60, "role_anonymous";q=100000;w=60'
+    )
     assert response["RateLimit"].startswith('"register_ip";r=19;t=3600, "wide_ip";r=599;t=')
 
 

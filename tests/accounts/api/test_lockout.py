@@ -70,7 +70,10 @@ def test_a03_knocking_at_a_locked_address_uses_up_the_tries_of_its_network(api: 
 
 def test_an_answer_tells_of_the_network_s_tries_and_never_of_an_address_s(api: Api, user: User) -> None:
     for left, answer in enumerate([api.login(EMAIL, WRONG), api.login(), api.login(EMAIL, WRONG)], start=1):
-        assert answer["RateLimit-Policy"] == '"login_ip";q=100;w=3600, "wide_ip";q=600;w=60'
+        assert (
+            answer["RateLimit-Policy"]
+            == '"login_ip";q=100;w=3600, "wide_ip";q=600;w=60, "role_anonymous";q=100000;w=60'
+        )
         assert answer["RateLimit"].startswith(f'"login_ip";r={100 - left};t=')  # a right password is counted, too
     tries(api, EMAIL, 9)
     locked = api.login()

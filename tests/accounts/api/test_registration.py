@@ -37,7 +37,8 @@ def test_a_sign_up_leaves_an_account_that_waits_for_its_address_to_be_proved(api
     assert answer["Content-Type"] == "application/json"
     assert answer["Cache-Control"] == "no-store"
     assert (
-        answer["RateLimit-Policy"] == '"register_address";q=5;w=3600, "register_ip";q=20;w=3600, "wide_ip";q=600;w=60'
+        answer["RateLimit-Policy"] == '"register_address";q=5;w=3600, "register_ip";q=20;w=3600, "wide_ip";q=600;w=60, '
+        '"role_anonymous";q=100000;w=60'
     )
     user = User.objects.get()
     assert (user.email, user.email_key, user.display_name) == ("Jane@Example.com", EMAIL, "Jane Roe")
