@@ -1,5 +1,6 @@
 """Small pieces of the lists: a link, a time, a state in words and colour."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -7,8 +8,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from accounts.models import Status
+from accounts.models import Status, User
 from accounts.templatetags.moments import moment
+from audit.models import Event
 from sessions_app.models import Session
 
 _STATUS_LOOK = {Status.ACTIVE: "good", Status.INACTIVE: "care", Status.DISABLED: "bad", Status.DELETED: ""}
@@ -58,6 +60,12 @@ def session_state(session: Session, now: datetime) -> SafeString:
     """Return whether *session* is live, or why it ended."""
     reason = session.end(now)
     return badge(_("Live"), "good") if reason is None else badge(reason.label)
+
+
+def happened(events: Iterable[Event], viewer: User) -> list[tuple[Event, SafeString, str | None]]:
+    """Return events with how each ended and where it came from: of staff only for those who read the trail."""
+    sees_all = viewer.may("audit.read")
+    return [(event, outcome(event), event.ip_address if sees_all or event.is_own else None) for event in events]
 
 
 def outcome(event: Any) -> SafeString:

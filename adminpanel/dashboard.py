@@ -46,11 +46,11 @@ def groups(viewer: User) -> list[Group]:
     return found
 
 
-def latest(viewer: User) -> list[tuple[Any, Any]]:
-    """Return the newest events and how each ended, for those who read the trail."""
+def latest(viewer: User) -> list[tuple[Any, Any, Any]]:
+    """Return the newest events, how each ended and where it came from, for those who read the trail."""
     if not viewer.may("audit.read"):
         return []
-    return [(event, cells.outcome(event)) for event in queries.events()[:_LATEST]]
+    return cells.happened(queries.events()[:_LATEST], viewer)
 
 
 def trail(viewer: User, days: int) -> tuple[report.Section, ...]:

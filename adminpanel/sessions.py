@@ -87,7 +87,7 @@ class SessionAdmin(ReadOnlyAdmin):
             "badge": cells.session_state(shown, timezone.now()),
             "acts": allowed(ON_SESSIONS, viewer) if _may_end(shown, viewer) else [],
             "door": DOORS[Door(shown.door)],
-            "events": [(event, cells.outcome(event)) for event in events],
+            "events": cells.happened(events, viewer),
         }
 
     @admin.display(description=_("State"))

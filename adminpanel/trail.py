@@ -173,7 +173,10 @@ class EventAdmin(ReadOnlyAdmin):
 def _moment(text: str) -> datetime:
     """Return the moment that *text* names, in UTC where it has no zone. Raises ValueError."""
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
 
 
 def _is_uuid(text: str) -> bool:

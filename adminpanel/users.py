@@ -121,7 +121,7 @@ class UserAdmin(ReadOnlyAdmin):
             "recovery_left": codes,
             "password_set": shown.password_changed_at,
             "sessions": [(row, cells.session_state(row, now)) for row in sessions],
-            "events": [(event, cells.outcome(event)) for event in queries.timeline(shown.pk)[:shown_rows]],
+            "events": cells.happened(queries.timeline(shown.pk)[:shown_rows], viewer),
             "consents": Consent.objects.filter(user=shown).newest_first(),
             "events_url": f"{reverse('admin:audit_event_changelist')}?q={shown.pk}" if viewer.may("audit.read") else "",
             "sessions_url": f"{reverse('admin:sessions_app_session_changelist')}?q={shown.pk}",

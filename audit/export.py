@@ -107,5 +107,11 @@ def _flat(shape: dict[str, Any]) -> dict[str, Any]:
 
 def _told(filters: dict[str, Any]) -> dict[str, Any]:
     """Return *filters* as the trail keeps them: by no address of somebody who may be erased."""
-    masked = {name: mask_email(value) for name, value in filters.items() if isinstance(value, str) and "@" in value}
-    return filters | masked
+    return {
+        name: [_masked(one) for one in value] if isinstance(value, list) else _masked(value)
+        for name, value in filters.items()
+    }
+
+
+def _masked(value: Any) -> Any:
+    return mask_email(value) if isinstance(value, str) and "@" in value else value

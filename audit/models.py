@@ -144,6 +144,11 @@ class Event(AppendOnlyModel):
             PrefixIndex(fields=["resource"], name="audit_event_resource", opclasses=["varchar_pattern_ops"]),
         ]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the account concerned, or nobody known, did it: then its network is not that of staff."""
+        return self.actor_type == "anonymous" or (self.actor_type == "user" and self.actor_id == self.user_id)
+
     def opened(self, kind: str) -> dict[str, Any]:
         """Return what the ciphertext *kind* holds, by attribute; a row that was just made holds nothing yet."""
         if self._opened is None and not self._state.adding:

@@ -215,12 +215,19 @@ def _anything(filters: Filters) -> Choice | None:
 
 
 def _within(filters: Filters) -> Q:
-    """Return what *filters* keep back from whoever asks: whose network is not shown is not found by it either."""
+    """Return what *filters* keep back from whoever asks: what is not shown is not found by it either.
+
+    That is whose network is hidden, and an address in a resource, which its beginnings would read out letter by letter.
+    """
     scope, wanted = filters.scope, Q()
     if scope is not None and scope.concerning is not None:
         wanted &= scope.concerning
-    if scope is not None and not scope.sees_addresses and filters.ip is not None:
+    if scope is None or scope.sees_addresses:
+        return wanted
+    if filters.ip is not None:
         wanted &= Q(actor_type="anonymous") | Q(actor_type="user", actor_id=F("user_id"))
+    if filters.resource:
+        wanted &= ~Q(resource__contains="@")
     return wanted
 
 

@@ -11,7 +11,8 @@ from gatehouse.text import mask_email
 from gatehouse.trail import TrailScope
 
 _HIDDEN = frozenset({*Event.private, "erased", "altered", "unreadable"})
-_ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+_WORD = r"[^\s@<>\"'(),;:]"
+_ADDRESS = re.compile(rf"(?<!{_WORD}){_WORD}+@{_WORD}+")  # from where a word begins: each is gone through once
 
 
 def event_shape(event: Event, scope: TrailScope) -> dict[str, Any]:
@@ -57,8 +58,7 @@ def _faults(event: Event) -> dict[str, Any]:
 
 def _masked(event: Event) -> dict[str, Any]:
     """Return what of *event* those see to whom addresses are masked, and the network of staff is not shown."""
-    by_owner = event.actor_type == "anonymous" or (event.actor_type == "user" and event.actor_id == event.user_id)
-    hidden = {} if by_owner else {"ip_address": None, "user_agent": None}
+    hidden = {} if event.is_own else {"ip_address": None, "user_agent": None}
     return {
         "email": event.email and mask_email(event.email),
         "resource": _mask(event.resource) or None,

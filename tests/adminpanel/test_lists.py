@@ -11,6 +11,7 @@ from django.urls import get_resolver
 
 from accounts.models import Consent, RecoveryCode, TotpDevice, User
 from accounts.roles import Role
+from accounts.services import lifecycle
 from adminpanel.conf import app_settings
 from audit.models import Event
 from gatehouse.client import Client
@@ -218,6 +219,17 @@ def test_a_moderator_sees_those_below_and_masked(moderator: Staff, jane: Any):
     assert addresses(moderator.get(USERS)) == {"jane@example.com"}
     assert moderator.get(USERS, q="jane").context["cl"].result_count == 0
     assert moderator.get(USERS, q=str(jane.pk)).context["cl"].result_count == 1
+
+
+def test_a_moderator_is_not_shown_from_where_staff_acted(inside: Staff, jane: Any):
+    session, moderator = open_session(jane), Staff(Role.MODERATOR).sign_in()
+    here = Client(ip="198.51.100.9")
+    lifecycle.end_sessions(target=jane, by=inside.user, reason="Stolen", client=here, only=session)
+    for path in (f"{USERS}{jane.pk}/", f"{SESSIONS}{session.pk}/"):
+        assert "198.51.100.9" in inside.get(path).content.decode()
+        answer = moderator.get(path)
+        assert "198.51.100.9" not in answer.content.decode()
+        assert "session_revoked" in text_of(answer)
 
 
 def test_a_moderator_is_kept_from_those_above_and_from_the_trail(moderator: Staff):

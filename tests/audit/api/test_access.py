@@ -1,9 +1,12 @@
 """Who comes to the trail over HTTP: by which proof, with which role, and how much of it they see."""
 
+import json
+
 import pytest
 from django.core.checks import run_checks
 
 from accounts.roles import Role
+from accounts.services import grants
 from audit.models import Event
 from gatehouse.client import Client
 from gatehouse.events import Actor
@@ -95,6 +98,32 @@ def test_a_moderator_finds_out_nothing_by_searching(reader, write):
         problem("permission_denied", 403, moderator.get(f"events?{query}"))
     assert moderator.ids("ip=10.0.0.9") == moderator.ids("ip=10.0.0.0/24") == []
     assert len(moderator.ids(f"user={jane.pk}")) == 1
+
+
+def test_an_address_in_a_resource_is_read_out_by_no_beginning_of_it(admin, reader, write):
+    moderator, jane = reader(Role.MODERATOR), UserFactory(email="jane@example.com")
+    hidden = write(user_id=jane.pk, resource="media:jane@example.com/cv.pdf")
+    plain = write(user_id=jane.pk, resource="media:cv.pdf")
+    assert moderator.get(f"events/{hidden.pk}").json()["resource"] != hidden.resource
+    for beginning in ("media:j", "media:jane", "media:jane@example.com"):
+        assert moderator.ids(f"resource={beginning}") == []
+        assert admin.ids(f"resource={beginning}") == [hidden.pk]
+    assert moderator.ids("resource=media:") == [plain.pk]
+
+
+def test_an_export_that_was_given_for_a_time_takes_no_more_than_its_holder_reads(reader, write):
+    moderator, boss, jane = reader(Role.MODERATOR), reader(Role.SUPER_ADMIN), UserFactory(email="jane@example.com")
+    own, hidden = (
+        write(user_id=jane.pk, email="jane@example.com"),
+        write(user_id=boss.user.pk, email="boss@example.com"),
+    )
+    give = {"target": moderator.user, "by": boss.user, "reason": "The auditor", "client": Client(ip=None)}
+    grants.give(permission="audit.export", **give)
+    lines = [json.loads(line) for line in moderator.get("export").getvalue().splitlines()]
+    assert [(line["id"], line["email"]) for line in lines if line["email"]] == [(own.pk, "j•••@e•••.com")]
+    grants.give(permission="audit.read", **give)
+    lines = [json.loads(line) for line in moderator.get("export").getvalue().splitlines()]
+    assert {own.pk, hidden.pk} <= {line["id"] for line in lines}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from urllib.parse import quote
 import pytest
 
 from accounts.roles import Role
+from accounts.services import grants
 from audit.models import Event
+from gatehouse.client import Client
 from tests.audit.test_statistics import counted
 from tests.factories import Api, problem, refused_fields
 
@@ -35,6 +37,16 @@ def test_the_figures_are_in_the_shape_of_the_contract(admin, write):
 def test_a_role_without_figures_is_refused_and_that_is_recorded(reader, role):
     problem("permission_denied", 403, reader(role).get("statistics"))
     assert Event.objects.get(action="authz_fail").details == {"permission": "audit.statistics"}
+
+
+def test_figures_that_were_given_for_a_time_name_no_address_to_who_does_not_read_the_trail(reader, write):
+    moderator, boss = reader(Role.MODERATOR), reader(Role.SUPER_ADMIN)
+    write(success=False, action="authn_login_fail", failure_reason="locked")
+    counted()
+    give = {"target": moderator.user, "by": boss.user, "reason": "The report", "client": Client(ip=None)}
+    grants.give(permission="audit.statistics", **give)
+    body = moderator.get("statistics").json()
+    assert (body["totals"]["failed"], body["top_failing_ips"]) == (1, [])
 
 
 def test_nobody_comes_without_a_proof(db):
