@@ -59,7 +59,7 @@ def take_attempt(*, challenge_id: UUID | str, method: str | None, client: Client
     _reserve(user, challenge, chosen, client)  # last, so that what is never read uses up nothing of the day
     taken = Challenge.objects.filter(pk=challenge.pk).values_list("attempts", flat=True).first()
     if taken is None:  # it went with its account, which was erased meanwhile
-        limits.release(("code_account", str(user.pk)))
+        give_back(user)
         refuse_unknown(client)
     return Attempt(challenge, user, chosen, max(0, allowed - taken))
 
@@ -75,7 +75,7 @@ def reading(attempt: Attempt, client: Client) -> Iterator[list[str]]:
     except _Refused as refused:
         _refuse(attempt, refused.reason, client)
     except Problem as problem:  # the account was disabled while the code was read
-        give_back(attempt)
+        give_back(attempt.user)
         refuse(problem, _failed(attempt, FailureReason.DISABLED, client, None))
 
 
@@ -90,9 +90,9 @@ def consume(attempt: Attempt, code: str, client: Client, now: datetime) -> None:
         raise _Refused(FailureReason.CODE_WRONG)
 
 
-def give_back(attempt: Attempt) -> None:
-    """Give the day's attempt back: only wrong codes count."""
-    limits.release(("code_account", str(attempt.user.pk)))
+def give_back(user: User) -> None:
+    """Give *user* the day's attempt back: only wrong codes count."""
+    limits.release(("code_account", str(user.pk)))
 
 
 def refuse_unknown(client: Client, challenge: Challenge | None = None) -> NoReturn:
@@ -141,7 +141,7 @@ def _refuse(attempt: Attempt, reason: FailureReason, client: Client) -> NoReturn
             problem, remaining = Problem("otp_invalid", attempts_remaining=attempt.remaining), attempt.remaining
     wrong = reason == FailureReason.CODE_WRONG
     if not wrong:
-        give_back(attempt)
+        give_back(attempt.user)
     if reason == FailureReason.CODE_EXPIRED:  # what was once too old stays so, though the clock be set back
         same = Challenge.objects.filter(pk=attempt.challenge.pk, code_hash=attempt.challenge.code_hash)
         same.update(code_expires_at=F("created_at"))

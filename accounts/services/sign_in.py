@@ -125,7 +125,7 @@ def answer(
     user, challenge = attempt.user, attempt.challenge
     gate = may_enter(user=user, door=arrival.door, trusted=None, known=False)
     if challenge.door != arrival.door or attempt.method not in TAKEN.get(gate, ()):
-        answers.give_back(attempt)
+        answers.give_back(attempt.user)
         answers.refuse_unknown(arrival.client, challenge)  # another door, or the account changed meanwhile
     trusted_later = trust_device and not user.is_staff
     with answers.reading(attempt, arrival.client) as factors, transaction.atomic(durable=True):
@@ -133,7 +133,7 @@ def answer(
         answers.consume(attempt, code, arrival.client, now)
         signed_in = _open(user, factors, replace(arrival, keep=challenge.keep), now, trust=trusted_later)
     lockout.forget_failures(email_key=user.email_key, client=arrival.client)
-    answers.give_back(attempt)
+    answers.give_back(attempt.user)
     return signed_in
 
 
